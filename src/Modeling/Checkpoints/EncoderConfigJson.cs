@@ -1,0 +1,144 @@
+using System.Globalization;
+using System.Text;
+using System.Text.Json;
+
+namespace MLNetLoRA.Modeling;
+
+/// <summary><see cref="EncoderConfig"/> as Hugging Face's config.json.</summary>
+internal static class EncoderConfigJson
+{
+    /// <summary>Real files have one or two kilobytes; thousands of class names still fit.</summary>
+    public const int MaxBytes = 1 << 24;
+
+    private static readonly (string Name, ModelFamily Family)[] Families = [("roberta", ModelFamily.Roberta), ("bert", ModelFamily.Bert)];
+
+    // The first spelling of each activation is the one written.
+    private static readonly (string Name, HiddenActivation Activation)[] Activations =
+    [
+        ("gelu", HiddenActivation.Gelu),
+        ("gelu_new", HiddenActivation.GeluTanh),
+        ("gelu_pytorch_tanh", HiddenActivation.GeluTanh),
+        ("relu", HiddenActivation.Relu),
+    ];
+
+    /// <exception cref="InvalidDataException">Any fault; the message starts with <paramref name="source"/>.</exception>
+    public static EncoderConfig Parse(ReadOnlyMemory<byte> utf8, string source)
+    {
+        using var document = StrictJson.ParseObject(utf8, source);
+        return StrictJson.Guard(source, () => Read(new JsonFields(document.RootElement), source));
+    }
+
+    private static EncoderConfig Read(JsonFields fields, string source)
+    {
+        // Another architecture has other keys: their absence would only hide the one fault that matters.
+        var family = ReadChoice(fields, "model_type", Families, fallback: null);
+        fields.ThrowIfFaulty(source);
+
+        var config = new EncoderConfig
+        {
+            Family = family,
+            VocabularySize = fields.Integer("vocab_size"),
+            HiddenSize = fields.Integer("hidden_size"),
+            LayerCount = fields.Integer("num_hidden_layers"),
+            HeadCount = fields.Integer("num_attention_heads"),
+            IntermediateSize = fields.Integer("intermediate_size"),
+            MaxPositions = fields.Integer("max_position_embeddings"),
+            TypeVocabularySize = fields.Integer("type_vocab_size", 2),
+            LayerNormEpsilon = fields.Number("layer_norm_eps") ?? 1e-12,
+            PadTokenId = fields.Integer("pad_token_id", family == ModelFamily.Roberta ? 1 : 0),
+            HiddenDropout = fields.Number("hidden_dropout_prob") ?? 0.1,
+            AttentionDropout = fields.Number("attention_probs_dropout_prob") ?? 0.1,
+            ClassifierDropout = fields.Number("classifier_dropout"),
+            InitializerRange = fields.Number("initializer_range") ?? 0.02,
+            TieWordEmbeddings = fields.Boolean("tie_word_embeddings", true),
+            HiddenActivation = ReadChoice(fields, "hidden_act", Activations, "gelu"),
+            LabelNames = fields.Names("id2label"),
+        };
+        RefuseOtherNetworks(fields);
+        // A value that could not be read is not also out of range.
+        foreach (var (keys, text) in config.Faults())
+            if (!keys.Any(fields.IsFaulty)) fields.Add(keys[0], text);
+        fields.ThrowIfFaulty(source);
+        return config;
+    }
+
+    private static T ReadChoice<T>(JsonFields fields, string key, (string Name, T Value)[] choices, string? fallback)
+    {
+        var supported = $"supported are {string.Join(", ", choices.Select(choice => choice.Name))}.";
+        if (fallback is null && !fields.Has(key))
+        {
+            fields.Add(key, $"{key} is missing; {supported}");
+            return default!;
+        }
+        if (fields.Text(key, fallback) is not { } name) return default!;
+        var index = Array.FindIndex(choices, choice => choice.Name == name);
+        if (index >= 0) return choices[index].Value;
+        fields.Add(key, $"{key} is {MessageText.Quote(name)}; {supported}");
+        return default!;
+    }
+
+    // Keys that change what the network computes, where we build only the usual value.
+    private static void RefuseOtherNetworks(JsonFields fields)
+    {
+        if (fields.Text("position_embedding_type", "absolute") is { } positions && positions != "absolute")
+            fields.Add("position_embedding_type", $"position_embedding_type is {MessageText.Quote(positions)}; only absolute is supported.");
+        foreach (var key in (string[])["is_decoder", "add_cross_attention"])
+            if (fields.Boolean(key, false)) fields.Add(key, $"{key} is true; only encoders are supported.");
+        if (fields.Has("quantization_config"))
+            fields.Add("quantization_config", "quantization_config is set; quantized weights are not supported, use the checkpoint they were made from.");
+    }
+
+    public static string Write(EncoderConfig config, IReadOnlyList<string>? architectures)
+    {
+        using var stream = new MemoryStream();
+        using (var json = new Utf8JsonWriter(stream, new JsonWriterOptions { Indented = true, NewLine = "\n" }))
+        {
+            json.WriteStartObject();
+            if (architectures is { Count: > 0 }) WriteArchitectures(json, architectures);
+            WriteNetwork(json, config);
+            if (config.LabelNames is { Count: > 0 } labels) WriteLabels(json, labels);
+            json.WriteEndObject();
+        }
+        return Encoding.UTF8.GetString(stream.ToArray()) + "\n";
+    }
+
+    private static void WriteArchitectures(Utf8JsonWriter json, IReadOnlyList<string> architectures)
+    {
+        json.WriteStartArray("architectures");
+        foreach (var architecture in architectures) json.WriteStringValue(architecture);
+        json.WriteEndArray();
+    }
+
+    private static void WriteNetwork(Utf8JsonWriter json, EncoderConfig config)
+    {
+        json.WriteString("model_type", Array.Find(Families, family => family.Family == config.Family).Name);
+        json.WriteNumber("vocab_size", config.VocabularySize);
+        json.WriteNumber("hidden_size", config.HiddenSize);
+        json.WriteNumber("num_hidden_layers", config.LayerCount);
+        json.WriteNumber("num_attention_heads", config.HeadCount);
+        json.WriteNumber("intermediate_size", config.IntermediateSize);
+        json.WriteNumber("max_position_embeddings", config.MaxPositions);
+        json.WriteNumber("type_vocab_size", config.TypeVocabularySize);
+        json.WriteNumber("layer_norm_eps", config.LayerNormEpsilon);
+        json.WriteNumber("pad_token_id", config.PadTokenId);
+        json.WriteNumber("hidden_dropout_prob", config.HiddenDropout);
+        json.WriteNumber("attention_probs_dropout_prob", config.AttentionDropout);
+        if (config.ClassifierDropout is { } dropout) json.WriteNumber("classifier_dropout", dropout);
+        else json.WriteNull("classifier_dropout");
+        json.WriteNumber("initializer_range", config.InitializerRange);
+        json.WriteBoolean("tie_word_embeddings", config.TieWordEmbeddings);
+        json.WriteString("hidden_act", Array.Find(Activations, pair => pair.Activation == config.HiddenActivation).Name);
+    }
+
+    private static void WriteLabels(Utf8JsonWriter json, IReadOnlyList<string> labels)
+    {
+        json.WriteStartObject("id2label");
+        for (var id = 0; id < labels.Count; id++) json.WriteString(id.ToString(CultureInfo.InvariantCulture), labels[id]);
+        json.WriteEndObject();
+        // Only the reverse map needs distinct names; without it the transformers library makes its own.
+        if (labels.Distinct(StringComparer.Ordinal).Count() != labels.Count) return;
+        json.WriteStartObject("label2id");
+        for (var id = 0; id < labels.Count; id++) json.WriteNumber(labels[id], id);
+        json.WriteEndObject();
+    }
+}

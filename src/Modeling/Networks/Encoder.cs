@@ -1,0 +1,110 @@
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace MLNetLoRA.Modeling;
+
+/// <summary>A BERT or RoBERTa encoder: token ids in, one vector per token out.</summary>
+/// <remarks>
+/// Post-norm transformer, arXiv 1810.04805 section 3 and 1907.11692. Registered names are the checkpoint's. Forward is thread-safe in
+/// evaluation mode.
+/// </remarks>
+public sealed class Encoder : nn.Module<TokenBatch, Tensor>
+{
+    private readonly EncoderEmbeddings _embeddings;
+    private readonly EncoderStack _encoder;
+
+    /// <summary>Builds the encoder with parameters from <paramref name="source"/>, which stands at "roberta" or "bert".</summary>
+    public Encoder(NetworkContext context, ParameterSource source) : base(nameof(Encoder))
+    {
+        _embeddings = new EncoderEmbeddings(context, source.Under("embeddings"));
+        _encoder = new EncoderStack(context, source.Under("encoder"));
+        register_module("embeddings", _embeddings);
+        register_module("encoder", _encoder);
+    }
+
+    /// <summary>The token embedding matrix, (vocabulary, hidden): a tied language-model head shares it.</summary>
+    internal Parameter WordEmbeddings => _embeddings.Words;
+
+    /// <summary>The last hidden state, (batch, tokens, hidden); the caller owns it. Values at padding are meaningless.</summary>
+    public override Tensor forward(TokenBatch batch)
+    {
+        using var scope = NewDisposeScope();
+        var hidden = _embeddings.forward(batch);                                          // (batch, tokens, hidden)
+        var attended = batch.Attended.view(batch.RowCount, 1, 1, batch.TokenCount);       // broadcast over heads and queries
+        return _encoder.forward(hidden, attended).MoveToOuterDisposeScope();
+    }
+}
+
+/// <summary>Token, position and token-type embeddings, added and normalised.</summary>
+internal sealed class EncoderEmbeddings : nn.Module<TokenBatch, Tensor>
+{
+    private readonly NetworkContext _context;
+    private readonly EmbeddingTable _words;
+    private readonly EmbeddingTable _positions;
+    private readonly EmbeddingTable _tokenTypes;
+    private readonly LayerNormalization _norm;
+
+    public EncoderEmbeddings(NetworkContext context, ParameterSource source) : base(nameof(EncoderEmbeddings))
+    {
+        var config = context.Config;
+        _context = context;
+        _words = new EmbeddingTable(source.Under("word_embeddings"), config.VocabularySize, config.HiddenSize, context.MatrixInitialization);
+        _positions = new EmbeddingTable(source.Under("position_embeddings"), config.MaxPositions, config.HiddenSize, context.MatrixInitialization);
+        _tokenTypes = new EmbeddingTable(source.Under("token_type_embeddings"), config.TypeVocabularySize, config.HiddenSize, context.MatrixInitialization);
+        _norm = new LayerNormalization(source.Under("LayerNorm"), config.HiddenSize, config.LayerNormEpsilon);
+        register_module("word_embeddings", _words);
+        register_module("position_embeddings", _positions);
+        register_module("token_type_embeddings", _tokenTypes);
+        register_module("LayerNorm", _norm);
+    }
+
+    public Parameter Words => _words.Weight;
+
+    public override Tensor forward(TokenBatch batch)
+    {
+        using var scope = NewDisposeScope();
+        var sum = _words.forward(batch.InputIds)
+            .add_(_positions.forward(batch.Positions))
+            .add_(_tokenTypes.forward(batch.TokenTypes));                                 // (batch, tokens, hidden)
+        return _context.DropHidden(_norm.forward(sum), training).MoveToOuterDisposeScope();
+    }
+}
+
+/// <summary>A table with one row per id.</summary>
+internal sealed class EmbeddingTable : nn.Module<Tensor, Tensor>
+{
+    public EmbeddingTable(ParameterSource source, int rows, int width, Initialization initialization) : base(nameof(EmbeddingTable))
+    {
+        Weight = source.Take("weight", [rows, width], initialization);
+        register_parameter("weight", Weight);
+    }
+
+    public Parameter Weight { get; }
+
+    // (rows, tokens) → (rows, tokens, width)
+    public override Tensor forward(Tensor ids)
+    {
+        using var flat = ids.view(-1);
+        return Weight.index_select(0, flat).view(ids.shape[0], ids.shape[1], Weight.shape[1]);
+    }
+}
+
+/// <summary>The layers, one after the other.</summary>
+internal sealed class EncoderStack : nn.Module<Tensor, Tensor, Tensor>
+{
+    private readonly EncoderLayer[] _layers;
+
+    public EncoderStack(NetworkContext context, ParameterSource source) : base(nameof(EncoderStack))
+    {
+        var layers = source.Under("layer");
+        _layers = [.. Enumerable.Range(0, context.Config.LayerCount).Select(n => new EncoderLayer(context, layers.Under($"{n}")))];
+        for (var n = 0; n < _layers.Length; n++) this.RegisterAt($"layer.{n}", _layers[n]);
+    }
+
+    public override Tensor forward(Tensor hidden, Tensor attended)
+    {
+        using var scope = NewDisposeScope();
+        foreach (var layer in _layers) hidden = layer.forward(hidden, attended);
+        return hidden.MoveToOuterDisposeScope();
+    }
+}

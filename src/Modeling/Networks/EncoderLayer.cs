@@ -1,0 +1,93 @@
+using static TorchSharp.torch;
+
+namespace MLNetLoRA.Modeling;
+
+/// <summary>One encoder layer: attention, then a two-layer feed-forward network, each added to its input and normalised.</summary>
+/// <remarks>The six linear slots are the ones that TargetModules names; <see cref="Slots"/> lists them.</remarks>
+internal sealed class EncoderLayer : nn.Module<Tensor, Tensor, Tensor>
+{
+    private readonly NetworkContext _context;
+    private readonly nn.Module<Tensor, Tensor> _query, _key, _value, _attentionOutput, _intermediate, _output;
+    private readonly LayerNormalization _attentionNorm, _outputNorm;
+
+    public EncoderLayer(NetworkContext context, ParameterSource source) : base(nameof(EncoderLayer))
+    {
+        var config = context.Config;
+        _context = context;
+        _query = Fill("query", "attention.self.query");
+        _key = Fill("key", "attention.self.key");
+        _value = Fill("value", "attention.self.value");
+        _attentionOutput = Fill("attention.output.dense", "attention.output.dense");
+        _attentionNorm = Normalize("attention.output.LayerNorm");
+        _intermediate = Fill("intermediate.dense", "intermediate.dense");
+        _output = Fill("output.dense", "output.dense");
+        _outputNorm = Normalize("output.LayerNorm");
+
+        nn.Module<Tensor, Tensor> Fill(string target, string key)
+        {
+            var shape = Slots(config).Single(slot => slot.Target == target);
+            var slot = new ProjectionSlot(target, shape.Inputs, shape.Outputs, context.MatrixInitialization);
+            var projection = context.Projections.Create(slot, source.Under(key), context.Dropout);
+            this.RegisterAt(key, projection);
+            return projection;
+        }
+
+        LayerNormalization Normalize(string key)
+        {
+            var norm = new LayerNormalization(source.Under(key), config.HiddenSize, config.LayerNormEpsilon);
+            this.RegisterAt(key, norm);
+            return norm;
+        }
+    }
+
+    /// <summary>The linear slots of every layer, in the order in which a layer uses them.</summary>
+    public static IReadOnlyList<ProjectionShape> Slots(EncoderConfig config) =>
+    [
+        new("query", config.HiddenSize, config.HiddenSize),
+        new("key", config.HiddenSize, config.HiddenSize),
+        new("value", config.HiddenSize, config.HiddenSize),
+        new("attention.output.dense", config.HiddenSize, config.HiddenSize),
+        new("intermediate.dense", config.HiddenSize, config.IntermediateSize),
+        new("output.dense", config.IntermediateSize, config.HiddenSize),
+    ];
+
+    public override Tensor forward(Tensor hidden, Tensor attended)
+    {
+        using var scope = NewDisposeScope();
+        var attention = _context.DropHidden(_attentionOutput.forward(Attend(hidden, attended)), training);
+        var mixed = _attentionNorm.forward(attention + hidden);                           // (batch, tokens, hidden)
+
+        var expanded = _context.Activate(_intermediate.forward(mixed));                   // (batch, tokens, intermediate)
+        var contracted = _context.DropHidden(_output.forward(expanded), training);
+        return _outputNorm.forward(contracted + mixed).MoveToOuterDisposeScope();
+    }
+
+    private Tensor Attend(Tensor hidden, Tensor attended)
+    {
+        var query = SplitHeads(_query.forward(hidden));
+        var key = SplitHeads(_key.forward(hidden));
+        var value = SplitHeads(_value.forward(hidden));
+
+        // The fused kernel draws its dropout from torch's global generator, so with dropout the formula is spelled out.
+        var dropout = training && _context.Dropout is not null ? _context.Config.AttentionDropout : 0;
+        var mixed = dropout == 0
+            ? nn.functional.scaled_dot_product_attention(query, key, value, attended, 0, false)
+            : AttendWithDropout(query, key, value, attended, dropout);
+        return JoinHeads(mixed);
+    }
+
+    private Tensor AttendWithDropout(Tensor query, Tensor key, Tensor value, Tensor attended, double dropout)
+    {
+        var scores = query.matmul(key.transpose(-1, -2)).div_(Math.Sqrt(_context.Config.HeadSize));   // (batch, heads, tokens, tokens)
+        var weights = scores.masked_fill(attended.logical_not(), double.NegativeInfinity).softmax(-1);
+        return _context.Drop(weights, dropout, training).matmul(value);
+    }
+
+    // (batch, tokens, hidden) → (batch, heads, tokens, head)
+    private Tensor SplitHeads(Tensor x) =>
+        x.view(x.shape[0], x.shape[1], _context.Config.HeadCount, _context.Config.HeadSize).transpose(1, 2);
+
+    // (batch, heads, tokens, head) → (batch, tokens, hidden)
+    private Tensor JoinHeads(Tensor x) =>
+        x.transpose(1, 2).reshape(x.shape[0], x.shape[2], _context.Config.HiddenSize);
+}

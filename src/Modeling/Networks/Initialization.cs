@@ -1,0 +1,44 @@
+using static TorchSharp.torch;
+
+namespace MLNetLoRA.Modeling;
+
+/// <summary>How a parameter that no checkpoint holds gets its first values.</summary>
+/// <remarks>Immutable and thread-safe; all randomness comes from the generator handed to <see cref="Draw"/>.</remarks>
+public sealed class Initialization
+{
+    private readonly Action<Tensor, Generator> _fill;
+
+    private Initialization(Action<Tensor, Generator> fill) => _fill = fill;
+
+    /// <summary>All zeros.</summary>
+    public static Initialization Zeros { get; } = new((tensor, _) => tensor.zero_());
+
+    /// <summary>All ones.</summary>
+    public static Initialization Ones { get; } = new((tensor, _) => tensor.fill_(1));
+
+    /// <summary>
+    /// Uniform in ±1/√fan-in, the fan-in being the last dimension: what PEFT gives lora_A (Kaiming uniform with a = √5).
+    /// </summary>
+    public static Initialization KaimingUniform { get; } = new((tensor, generator) =>
+    {
+        var bound = 1 / Math.Sqrt(tensor.shape[^1]);
+        tensor.uniform_(-bound, bound, generator);
+    });
+
+    /// <summary>Normal with mean 0: what the RoBERTa and BERT papers give every matrix.</summary>
+    /// <param name="standardDeviation">Zero or more; config.json's initializer_range, usually 0.02.</param>
+    public static Initialization Normal(double standardDeviation) =>
+        new((tensor, generator) => tensor.normal_(0, standardDeviation, generator));
+
+    /// <summary>A new float32 tensor; the caller owns it.</summary>
+    /// <param name="shape">Its shape.</param>
+    /// <param name="device">Where it shall be; it is drawn on the CPU, so the values are the same on every device.</param>
+    /// <param name="generator">A CPU generator.</param>
+    public Tensor Draw(long[] shape, Device device, Generator generator)
+    {
+        using var scope = NewDisposeScope();
+        var tensor = empty(shape, dtype: float32, device: CPU);
+        _fill(tensor, generator);
+        return tensor.to(device).MoveToOuterDisposeScope();
+    }
+}

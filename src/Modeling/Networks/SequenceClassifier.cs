@@ -1,0 +1,58 @@
+using static TorchSharp.torch;
+
+namespace MLNetLoRA.Modeling;
+
+/// <summary>An encoder with a classification head: token ids in, one logit per class out.</summary>
+/// <remarks>Registered names are the checkpoint's. Forward is thread-safe in evaluation mode.</remarks>
+public sealed class SequenceClassifier : nn.Module<TokenBatch, Tensor>
+{
+    private readonly Encoder _encoder;
+    private readonly ClassificationHead _head;
+
+    /// <summary>Builds the network with parameters from <paramref name="source"/>, which stands at the root.</summary>
+    /// <param name="context">Sizes, projections, dropout.</param>
+    /// <param name="source">Where the parameters come from.</param>
+    /// <param name="classCount">Two or more.</param>
+    public SequenceClassifier(NetworkContext context, ParameterSource source, int classCount) : base(nameof(SequenceClassifier))
+    {
+        _encoder = new Encoder(context, source.Under(context.Config.CheckpointPrefix));
+        _head = new ClassificationHead(context, source, classCount);
+        register_module(context.Config.CheckpointPrefix, _encoder);
+        _head.RegisterIn(this);
+    }
+
+    /// <summary>Whether the parameter with this checkpoint key belongs to the head (for BERT: the pooler too).</summary>
+    public static bool IsHeadKey(string key, EncoderConfig config) => ClassificationHead.IsHeadKey(key, config.Family);
+
+    /// <summary>The encoder's linear slots that an adapter may target, the same in every layer.</summary>
+    public static IReadOnlyList<ProjectionShape> Slots(EncoderConfig config) => EncoderLayer.Slots(config);
+
+    /// <summary>Logits, (batch, classes); the caller owns them.</summary>
+    public override Tensor forward(TokenBatch batch)
+    {
+        using var scope = NewDisposeScope();
+        var (logits, _) = Run(batch);
+        return logits.MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Logits (batch, classes) and last hidden state (batch, tokens, hidden); the caller owns both.</summary>
+    public (Tensor Logits, Tensor LastHiddenState) ForwardWithHiddenState(TokenBatch batch)
+    {
+        using var scope = NewDisposeScope();
+        var (logits, hidden) = Run(batch);
+        return (logits.MoveToOuterDisposeScope(), hidden.MoveToOuterDisposeScope());
+    }
+
+    /// <inheritdoc/>
+    public override void train(bool train = true)
+    {
+        base.train(train);
+        _head.train(train);     // registered piecewise, so the base class does not reach it
+    }
+
+    private (Tensor Logits, Tensor Hidden) Run(TokenBatch batch)
+    {
+        var hidden = _encoder.forward(batch);                          // (batch, tokens, hidden)
+        return (_head.forward(hidden.select(1, 0)), hidden);           // the first token speaks for the row
+    }
+}

@@ -1,0 +1,199 @@
+using System.Text;
+
+namespace MLNetLoRA.Modeling;
+
+/// <summary>Text to token ids and back, exactly as the pretrained checkpoint was trained: byte-level BPE (RoBERTa) or WordPiece (BERT).</summary>
+/// <remarks>
+/// <para>Ids equal those of Hugging Face. Where its own two implementations differ we follow the newer one (the <c>tokenizers</c> library): the
+/// text of an added token that stands in a row, such as <c>&lt;mask&gt;</c> or <c>&lt;/s&gt;</c>, becomes that token's id, so a row that must
+/// not do so has to be cleaned by the caller; white space alone is kept by byte-level BPE and vanishes in WordPiece; <c>add_prefix_space</c>
+/// applies after every added token; lower-casing knows no final sigma. Truncation follows the older one (longest first, token by token).</para>
+/// <para>An invalid surrogate is read as U+FFFD, as .NET's UTF-8 encoder writes it. Immutable; safe to use from several threads.</para>
+/// </remarks>
+public sealed class TextTokenizer
+{
+    private readonly ISubwordModel _model;
+    private readonly AddedTokenSplitter _verbatimTokens;
+    private readonly AddedTokenSplitter _normalizedTokens;
+    private readonly SequenceTemplate _template;
+    private readonly string?[] _tokens;
+    private readonly bool[] _isAdded;
+    private readonly bool[] _isSpecial;
+    private readonly bool[] _startsWord;
+
+    private TextTokenizer(IReadOnlyList<TokenizerFile> files, TokenizerDefinition definition)
+    {
+        Files = files;
+        _model = definition.Model;
+        _template = definition.Template;
+        _verbatimTokens = new AddedTokenSplitter(definition.AddedTokens.Where(token => !token.IsNormalized));
+        _normalizedTokens = new AddedTokenSplitter(definition.AddedTokens.Where(token => token.IsNormalized)
+            .Select(token => token with { Content = _model.Normalize(token.Content) }));
+
+        _tokens = definition.TokensById();
+        _isAdded = new bool[_tokens.Length];
+        _isSpecial = new bool[_tokens.Length];
+        foreach (var token in definition.AddedTokens)
+        {
+            _isAdded[token.Id] = true;
+            _isSpecial[token.Id] = token.IsSpecial;
+        }
+        _startsWord = Array.ConvertAll(_tokens, token => token is not null && _model.StartsWord(token));
+        for (var id = 0; id < _tokens.Length; id++) _startsWord[id] |= _isAdded[id];
+
+        var special = definition.SpecialTokens;
+        (PadId, UnknownId, ClassifyId, SeparatorId, MaskId) = special;
+    }
+
+    /// <summary>Reads the tokenizer of a Hugging Face checkpoint folder.</summary>
+    /// <param name="folder">
+    /// A folder with <c>tokenizer.json</c>, or <c>vocab.json</c> and <c>merges.txt</c>, or <c>vocab.txt</c>; where there are several, a complete
+    /// <c>tokenizer.json</c> is read. <c>tokenizer_config.json</c>, <c>special_tokens_map.json</c> and <c>added_tokens.json</c> are heeded.
+    /// </param>
+    /// <exception cref="InvalidDataException">
+    /// Files are missing, malformed, larger than 100 MB, or ask for something not supported; the text names it.
+    /// </exception>
+    /// <exception cref="PlatformNotSupportedException">An uncased BERT tokenizer in a process with InvariantGlobalization.</exception>
+    public static TextTokenizer FromFolder(string folder)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(folder);
+        return FromFiles(TokenizerFileSet.ReadFolder(folder), folder);
+    }
+
+    /// <summary>Reads a tokenizer from files already in memory.</summary>
+    /// <param name="files">The same files as in a folder; names that no tokenizer has are ignored.</param>
+    /// <param name="source">Where they come from (a path, a resource), for error texts.</param>
+    /// <exception cref="ArgumentException">Two files have the same name.</exception>
+    /// <exception cref="InvalidDataException">As for <see cref="FromFolder"/>.</exception>
+    public static TextTokenizer FromFiles(IReadOnlyList<TokenizerFile> files, string source)
+    {
+        ArgumentNullException.ThrowIfNull(files);
+        ArgumentNullException.ThrowIfNull(source);
+        var known = new TokenizerFileSet(files, source);
+        return new TextTokenizer(known.Files, TokenizerDefinition.Read(known));
+    }
+
+    /// <summary>The files this tokenizer was made from, unchanged: write them beside a model, or into it, and it can be made again.</summary>
+    public IReadOnlyList<TokenizerFile> Files { get; }
+
+    /// <summary>The largest token id plus one, added tokens included: the fewest rows an embedding may have.</summary>
+    public int VocabularySize => _tokens.Length;
+
+    /// <summary>Fills rows up to the length of their batch (<c>&lt;pad&gt;</c>, <c>[PAD]</c>).</summary>
+    public int PadId { get; }
+
+    /// <summary>Stands for what the vocabulary cannot spell (<c>&lt;unk&gt;</c>, <c>[UNK]</c>).</summary>
+    public int UnknownId { get; }
+
+    /// <summary>Opens every row; its hidden state is what a classifier reads (<c>&lt;s&gt;</c>, <c>[CLS]</c>).</summary>
+    public int ClassifyId { get; }
+
+    /// <summary>Ends a text (<c>&lt;/s&gt;</c>, <c>[SEP]</c>).</summary>
+    public int SeparatorId { get; }
+
+    /// <summary>Hides a token that a masked language model has to guess (<c>&lt;mask&gt;</c>, <c>[MASK]</c>).</summary>
+    public int MaskId { get; }
+
+    /// <summary>Whether the model tells the two texts of a pair apart by token types (BERT does, RoBERTa does not).</summary>
+    public bool UsesTokenTypes => _template.UsesTokenTypes;
+
+    /// <summary>One text or a pair as a row of ids with its special tokens.</summary>
+    /// <remarks><c>&lt;s&gt; A &lt;/s&gt;&lt;/s&gt; B &lt;/s&gt;</c> for RoBERTa, <c>[CLS] A [SEP] B [SEP]</c> for BERT.</remarks>
+    /// <param name="first">The text; empty gives the special tokens alone.</param>
+    /// <param name="second">The second text of a pair; null for a single text.</param>
+    /// <param name="maxTokens">
+    /// The longest row, special tokens included. Longer ones lose tokens from the end of the longer text, one at a time; from the second where
+    /// both are equally long.
+    /// </param>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="maxTokens"/> leaves no room for a single token of text.</exception>
+    public EncodedText Encode(string first, string? second, int maxTokens)
+    {
+        ArgumentNullException.ThrowIfNull(first);
+        var special = _template.SpecialCount(second is not null);
+        if (maxTokens <= special)
+            throw new ArgumentOutOfRangeException(nameof(maxTokens), maxTokens,
+                $"{maxTokens} tokens leave no room for text: a {(second is null ? "row" : "pair")} has {special} special tokens; "
+                + $"use {special + 1} or more.");
+        var room = maxTokens - special;
+
+        // A text longer than the row is not encoded to its end. More than `room` tokens decide nothing: longest-first cuts both down to `room` first.
+        var firstIds = Tokenize(first, room + 1);
+        var secondIds = second is null ? null : Tokenize(second, room + 1);
+        var (firstKept, secondKept) = LongestFirst(firstIds.Count, secondIds?.Count ?? 0, room);
+        var wasTruncated = firstKept < firstIds.Count || secondKept < (secondIds?.Count ?? 0);
+        return _template.Fill(firstIds, firstKept, secondIds, secondKept, wasTruncated);
+    }
+
+    /// <summary>The ids of a text without special tokens around it, however long: for packing documents one after another.</summary>
+    /// <param name="text">The text; empty gives no ids.</param>
+    public int[] EncodeRaw(string text)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        return [.. Tokenize(text, int.MaxValue)];
+    }
+
+    /// <summary>Whether an id is a special token, which is no part of any text: padding, mask, separators.</summary>
+    /// <param name="id">Any number; one that is no token is not special.</param>
+    public bool IsSpecial(int id) => (uint)id < (uint)_isSpecial.Length && _isSpecial[id];
+
+    /// <summary>Whether a token begins a word: in byte-level BPE it begins with a space, in WordPiece it has no <c>##</c>; added tokens do.</summary>
+    /// <param name="id">A token id. A text's first token begins a word too, whatever this says: BPE sees no space before it.</param>
+    public bool StartsWord(int id) => (uint)id < (uint)_startsWord.Length && _startsWord[id];
+
+    /// <summary>The text of some ids, for reading: exact for byte-level BPE; WordPiece has lost case, accents and spacing.</summary>
+    /// <param name="ids">Token ids; one that is no token shows as U+FFFD.</param>
+    /// <param name="keepSpecial">Whether special tokens are shown by name; otherwise they are left out.</param>
+    public string Decode(IReadOnlyList<int> ids, bool keepSpecial = false)
+    {
+        ArgumentNullException.ThrowIfNull(ids);
+        var text = new StringBuilder();
+        var pending = new List<string>();
+        foreach (var id in ids)
+        {
+            if (IsSpecial(id) && !keepSpecial) continue;
+            var token = (uint)id < (uint)_tokens.Length ? _tokens[id] : null;
+            if (token is not null && !_isAdded[id])
+            {
+                pending.Add(token);
+                continue;
+            }
+            _model.AppendText(pending, text);
+            pending.Clear();
+            text.Append(token ?? "\uFFFD");
+        }
+        _model.AppendText(pending, text);
+        return text.ToString();
+    }
+
+    /// <summary>Ids of the text around and between added tokens; may stop once it has <paramref name="enough"/>.</summary>
+    private List<int> Tokenize(string text, int enough)
+    {
+        var ids = new List<int>();
+        foreach (var outer in _verbatimTokens.Split(Utf16.ReplaceInvalid(text)))
+        {
+            if (ids.Count >= enough) break;
+            if (outer.Id is { } id)
+            {
+                ids.Add(id);
+                continue;
+            }
+            foreach (var inner in _normalizedTokens.Split(_model.Normalize(outer.Text)))
+            {
+                if (ids.Count >= enough) break;
+                if (inner.Id is { } innerId) ids.Add(innerId);
+                else _model.Encode(inner.Text, enough, ids);
+            }
+        }
+        return ids;
+    }
+
+    private static (int First, int Second) LongestFirst(int first, int second, int room)
+    {
+        while (first + second > room)
+        {
+            if (first > second) first--;
+            else second--;
+        }
+        return (first, second);
+    }
+}
