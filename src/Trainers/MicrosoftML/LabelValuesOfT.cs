@@ -1,0 +1,62 @@
+using System.Globalization;
+using Microsoft.ML;
+using Microsoft.ML.Data;
+
+namespace MLNetLoRA.Trainers;
+
+/// <summary>Classes with values: what MapValueToKey leaves in the KeyValues annotation.</summary>
+internal sealed class LabelValues<T> : LabelValues
+{
+    private readonly VectorDataViewType _type;
+    private readonly T[] _values;
+
+    /// <summary>The values in a key column's annotation of type <paramref name="type"/>.</summary>
+    public LabelValues(VectorDataViewType type, DataViewSchema.Column column) : this(type, Read(column)) { }
+
+    /// <summary>These values; the array is the instance's own from here on.</summary>
+    public LabelValues(VectorDataViewType type, T[] values) : base(type.Size)
+    {
+        if (values.Length != type.Size) throw new ArgumentException($"There are {values.Length:N0} label values for {type.Size:N0} classes.", nameof(values));
+        _type = type;
+        _values = values;
+    }
+
+    public override DataViewType ValueType => _type.ItemType;
+
+    public override string Name(int index) => LabelIdentity.Spell(_values[index]);
+
+    internal override object? Identity(int index) => LabelIdentity.Of(_values[index]);
+
+    public override void Annotate(DataViewSchema.Annotations.Builder annotations, string kind) =>
+        annotations.Add(kind, _type, (ref VBuffer<T> destination) => CopyTo(ref destination));
+
+    private protected override void SaveValues(BinaryWriter writer) => LabelValuesCodec.Write(writer, _values);
+
+    private void CopyTo(ref VBuffer<T> destination)
+    {
+        var editor = VBufferEditor.Create(ref destination, _values.Length);
+        _values.CopyTo(editor.Values);
+        destination = editor.Commit();
+    }
+
+    private static T[] Read(DataViewSchema.Column column)
+    {
+        VBuffer<T> values = default;
+        column.Annotations.GetValue(AnnotationUtils.Kinds.KeyValues, ref values);
+        return [.. values.DenseValues()];
+    }
+}
+
+/// <summary>Classes of a key column without values: 1, 2, … up to the count.</summary>
+internal sealed class CountedLabelValues(int count) : LabelValues(count)
+{
+    public override DataViewType? ValueType => null;
+
+    public override string Name(int index) => (index + 1).ToString(CultureInfo.InvariantCulture);
+
+    internal override object? Identity(int index) => LabelIdentity.Of(index + 1);
+
+    public override void Annotate(DataViewSchema.Annotations.Builder annotations, string kind) { }
+
+    private protected override void SaveValues(BinaryWriter writer) => writer.Write(Count);
+}

@@ -1,0 +1,30 @@
+using Microsoft.ML;
+using Microsoft.ML.Data;
+using Microsoft.ML.Runtime;
+
+namespace MLNetLoRA.Trainers;
+
+/// <summary>What a text trainer asks of, and promises to, a pipeline that has not been fitted yet.</summary>
+internal static class TextTrainerShape
+{
+    /// <summary>The input's shape with PredictedLabel and Score added; a column of the same name is replaced.</summary>
+    /// <exception cref="ArgumentException">A text column or the label is missing or holds something else.</exception>
+    public static SchemaShape Output(IExceptionContext host, SchemaShape inputSchema, TextColumns columns, string labelColumnName)
+    {
+        new ColumnCheck(columns.Component, inputSchema).RequireLabel(labelColumnName).Require(columns).ThrowIfFaulty(host, nameof(inputSchema));
+
+        inputSchema.TryFindColumn(labelColumnName, out var label);
+        var output = inputSchema.ToDictionary(column => column.Name);
+        output[columns.PredictedLabel] = new SchemaShape.Column(columns.PredictedLabel, SchemaShape.Column.VectorKind.Scalar,
+            NumberDataViewType.UInt32, isKey: true, new SchemaShape(PredictedLabelAnnotations(label)));
+        output[columns.Score] = new SchemaShape.Column(columns.Score, SchemaShape.Column.VectorKind.Vector,
+            NumberDataViewType.Single, isKey: false, new SchemaShape(AnnotationUtils.AnnotationsForMulticlassScoreColumn(label)));
+        return new SchemaShape(output.Values);
+    }
+
+    private static IEnumerable<SchemaShape.Column> PredictedLabelAnnotations(SchemaShape.Column label)
+    {
+        var annotations = AnnotationUtils.GetTrainerOutputAnnotation();
+        return label.Annotations.TryFindColumn(AnnotationUtils.Kinds.KeyValues, out var values) ? annotations.Append(values) : annotations;
+    }
+}

@@ -1,0 +1,86 @@
+using MLNetLoRA.Modeling;
+using static TorchSharp.torch;
+
+namespace MLNetLoRA.Trainers;
+
+/// <summary>The network of one fit, built for training, and the training of it.</summary>
+internal sealed class ClassifierFit : IDisposable
+{
+    private readonly PretrainedModel _model;
+    private readonly FineTuningMethod _method;
+    private readonly TextClassificationOptions _options;
+    private readonly int _classCount;
+    private readonly Device _device;
+    private readonly FitRandomness _randomness;
+    private readonly EncoderConfig _config;
+    private readonly SharedWeights _base;
+    private readonly ParameterSource _source;
+    private readonly SequenceClassifier _network;
+
+    public ClassifierFit(
+        PretrainedModel model, FineTuningMethod method, TextClassificationOptions options, int classCount, Device device, FitRandomness randomness)
+    {
+        (_model, _method, _options, _classCount, _device, _randomness) = (model, method, options, classCount, device, randomness);
+        _config = options.Dropout is { } dropout
+            ? model.Config with { HiddenDropout = dropout, AttentionDropout = dropout, ClassifierDropout = dropout }
+            : model.Config;
+        IProjectionFactory projections = method is FineTuningMethod.Lora ? new LoraProjections(options.Lora) : new PlainProjections();
+        _base = SharedWeights.Acquire(model, device);
+        try
+        {
+            _source = new ParameterSource(_base.Tensors, device, IsTrainable, randomness.Generator);
+            _network = new SequenceClassifier(new NetworkContext(_config, projections, randomness.Dropout), _source, classCount);
+        }
+        catch
+        {
+            _base.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>The network's trainable and frozen numbers: for a test that starts from given values.</summary>
+    internal SequenceClassifier Network => _network;
+
+    /// <summary>Parameters of the base that the checkpoint lacks; adapter and head are always drawn.</summary>
+    public IReadOnlyList<string> DrawnAnew => [.. _source.Initialized.Intersect(_model.InitializedKeys)];
+
+    public TrainingOutcome Train(EncodedRows training, EncodedRows validation, double[] classWeights, ITrainingObserver observer)
+    {
+        using var task = new ClassificationTask(_network, _config, training, validation, classWeights, _options.BatchSize, _device);
+        return new TrainingLoop(task, Plan(), _randomness, observer, _source.Initialized).Run();
+    }
+
+    public TrainingReport Report(TrainingOutcome outcome, int seed, EncodedRows training, EncodedRows validation, int unlabelledRows)
+    {
+        return new TrainingReport
+        {
+            Method = _method is FineTuningMethod.Lora ? "lora" : "full",
+            Device = _device.ToString(),
+            Seed = seed,
+            LearningRate = _options.EffectiveLearningRate(_model, _method),
+            TrainingRows = training.Count,
+            ValidationRows = validation.Count,
+            TruncatedRows = training.TruncatedCount,
+            EmptyRows = training.EmptyCount,
+            UnlabelledRows = unlabelledRows,
+            TrainableParameters = _network.parameters().Where(parameter => parameter.requires_grad).Sum(parameter => parameter.numel()),
+            TotalParameters = _network.parameters().Sum(parameter => parameter.numel()),
+            Epochs = outcome.Epochs,
+            KeptEpoch = outcome.KeptEpoch,
+            TrainingSeconds = outcome.Seconds,
+        };
+    }
+
+    public void Dispose()
+    {
+        _network.Dispose();
+        _base.Dispose();
+    }
+
+    private bool IsTrainable(string key) =>
+        _method is FineTuningMethod.Full || LoraProjections.IsAdapterKey(key) || SequenceClassifier.IsHeadKey(key, _config);
+
+    private TrainingPlan Plan() => new(
+        _options.MaxEpochs, _options.BatchSize, _options.GradientAccumulationSteps, _options.EffectiveLearningRate(_model, _method),
+        _options.Schedule, _options.WarmupRatio, _options.WeightDecay, _options.MaxGradientNorm, _options.EarlyStoppingPatience);
+}

@@ -1,0 +1,100 @@
+using Microsoft.ML;
+using Microsoft.ML.Data;
+using Microsoft.ML.Runtime;
+using MLNetLoRA;
+using MLNetLoRA.Modeling;
+using MLNetLoRA.Trainers;
+
+[assembly: LoadableClass(typeof(TextClassificationTransformer), null, typeof(SignatureLoadModel),
+    "Fine-tuned text classifier", TextClassificationTransformer.LoaderSignature)]
+
+namespace MLNetLoRA;
+
+/// <summary>A fine-tuned text classifier in a pipeline: it appends the predicted class and one score per class.</summary>
+/// <remarks>
+/// Lazy: nothing is computed until a scored column is read. Thread-safe. Native weights are shared with every cursor and prediction engine
+/// made from it: those already open go on after <see cref="Dispose"/>, new ones throw ObjectDisposedException. A prediction engine disposes
+/// its transformer with itself unless it is created with OwnsTransformer = false.
+/// </remarks>
+public sealed class TextClassificationTransformer : ITransformer, ITextScorerSource, IDisposable
+{
+    internal const string LoaderSignature = "MLNetLoRATextClassifier";
+
+    private readonly IHost _host;
+    private readonly SharedOwner<ClassifierScorer> _owner;
+    private readonly SharedOwner<ClassifierScorer>.Share _share;
+    private readonly TextScoring _scoring;
+    private readonly ScoringSettings _settings;
+    private volatile bool _isDisposed;
+
+    internal TextClassificationTransformer(
+        IHostEnvironment env, TextClassifier classifier, TextColumns columns, LabelValues labels, ScoringSettings settings, TrainingReport report)
+    {
+        _host = env.Register(nameof(TextClassificationTransformer));
+        _settings = settings;
+        (TrainingReport, BaseModel, Lora) = (report, classifier.Description.Base, classifier.Description.Lora);
+        ClassNames = [.. Enumerable.Range(0, labels.Count).Select(labels.Name)];
+        _owner = new SharedOwner<ClassifierScorer>(new ClassifierScorer(classifier, settings.ScoreKind));
+        _share = _owner.Acquire();
+        _scoring = new TextScoring(_host, columns, labels, this, settings.BatchSize);
+    }
+
+    /// <summary>What the fit did.</summary>
+    public TrainingReport TrainingReport { get; }
+
+    /// <summary>The pretrained model that fine-tuning started from.</summary>
+    /// <remarks>Where its weights came with the model file, they are freed with the last transformer that was loaded with it or fitted from it.</remarks>
+    public PretrainedModel BaseModel { get; }
+
+    /// <summary>The adapter's shape; null after full fine-tuning.</summary>
+    public LoraOptions? Lora { get; }
+
+    /// <summary>The classes, in the order of the Score column.</summary>
+    public IReadOnlyList<string> ClassNames { get; }
+
+    /// <inheritdoc/>
+    public bool IsRowToRowMapper => true;
+
+    /// <inheritdoc/>
+    public DataViewSchema GetOutputSchema(DataViewSchema inputSchema) => _scoring.GetOutputSchema(inputSchema);
+
+    /// <summary>A lazy view of <paramref name="input"/> with PredictedLabel and Score appended.</summary>
+    public IDataView Transform(IDataView input) => _scoring.Transform(input);
+
+    /// <inheritdoc/>
+    public IRowToRowMapper GetRowToRowMapper(DataViewSchema inputSchema) => _scoring.GetRowToRowMapper(inputSchema);
+
+    /// <summary>Gives up this transformer's share; the weights go when no cursor or engine uses them any more.</summary>
+    public void Dispose()
+    {
+        _isDisposed = true;
+        _share.Dispose();
+    }
+
+    ScorerLease ITextScorerSource.Acquire()
+    {
+        var share = AcquireShare();
+        return new ScorerLease(share.Resource, share);
+    }
+
+    // Shares of prediction engines come back only when they are collected (ML.NET does not dispose an engine's row), so counting alone
+    // would let a disposed transformer live on for a while.
+    private SharedOwner<ClassifierScorer>.Share AcquireShare()
+    {
+        if (_isDisposed)
+            throw new ObjectDisposedException(
+                nameof(TextClassificationTransformer),
+                "The model was disposed: by Dispose, or with a prediction engine that owned it. "
+                + "To make several engines of one model in turn, create them with PredictionEngineOptions.OwnsTransformer = false.");
+        return _owner.Acquire();
+    }
+
+    void ICanSaveModel.Save(ModelSaveContext ctx)
+    {
+        using var share = AcquireShare();
+        ClassifierFile.Save(ctx, share.Resource.Classifier, _scoring.Columns, _scoring.Labels, _settings, TrainingReport);
+    }
+
+    // ML.NET finds this by its signature, through the LoadableClass attribute above.
+    private static TextClassificationTransformer Create(IHostEnvironment env, ModelLoadContext ctx) => ClassifierFile.Load(env, ctx);
+}
