@@ -1,0 +1,26 @@
+using System.Text.RegularExpressions;
+
+namespace MLNetLoRA.Cli;
+
+/// <summary>The libraries name their own options; here each has the name that was typed.</summary>
+internal static partial class OptionNames
+{
+    private static readonly (string Option, string Typed)[] Names =
+    [
+        ("Lora.Rank", "--rank"), ("Lora.Alpha", "--alpha"), ("Lora.Dropout", "--lora-dropout"), ("Lora.TargetModules", "--targets"),
+        ("TargetModules", "--targets"), ("MaxEpochs", "--epochs"), ("BatchSize", "--batch-size"), ("LearningRate", "--learning-rate"),
+        ("MaxTokens", "--max-tokens"), ("MaskedShare", "--masked-share"),
+        ("set Device or GpuDeviceId", "set --device"), ("Device is", "--device is"), ("Device says", "--device says"),
+    ];
+
+    /// <summary>A library's message in the words of the command line.</summary>
+    public static string AsTyped(string message)
+    {
+        message = Component().Replace(message, "");
+        foreach (var (option, typed) in Names) message = Regex.Replace(message, $@"(?<![\w.]){Regex.Escape(option)}\b", typed);
+        return message;
+    }
+
+    [GeneratedRegex("^(LoraTextClassification|FullFineTuningTextClassification|MaskedLanguageModel): ")]
+    private static partial Regex Component();
+}

@@ -1,0 +1,42 @@
+using Spectre.Console;
+using Spectre.Console.Rendering;
+
+namespace MLNetLoRA.Cli.Output;
+
+/// <summary>Where a verb speaks: results on standard output, everything else on standard error.</summary>
+/// <remarks>Bars and colours appear only on a terminal (and colours not under NO_COLOR); a file or pipe gets plain lines.</remarks>
+internal sealed class Terminal
+{
+    private readonly TextWriter _plainError;
+    private readonly IAnsiConsole _output;
+    private readonly IAnsiConsole _error;
+
+    public Terminal(TextWriter output, TextWriter error)
+    {
+        _plainError = error;
+        _output = On(output);
+        _error = On(error);
+    }
+
+    /// <summary>Shows a result.</summary>
+    public void Show(IRenderable result) => _output.Write(result);
+
+    /// <summary>Does long work that tells how it goes.</summary>
+    public T Follow<T>(string title, Func<WorkProgress, T> work)
+    {
+        if (!_error.Profile.Out.IsTerminal) return Do(new WorkProgress(_plainError.WriteLine));
+        return _error.Progress()
+            .AutoClear(true)
+            .Columns(new TaskDescriptionColumn(), new ProgressBarColumn(), new PercentageColumn(), new RemainingTimeColumn())
+            .Start(context => Do(new WorkProgress(_error.WriteLine, () => context.AddTask(title))));
+
+        T Do(WorkProgress progress)
+        {
+            var outcome = work(progress);
+            progress.Begin();
+            return outcome;
+        }
+    }
+
+    private static IAnsiConsole On(TextWriter writer) => AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(writer) });
+}

@@ -1,0 +1,1 @@
+return MLNetLoRA.Cli.CommandLine.Invoke(args, Console.Out, Console.Error);

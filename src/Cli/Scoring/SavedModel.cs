@@ -1,0 +1,87 @@
+using Microsoft.ML;
+using Microsoft.ML.Data;
+using MLNetLoRA.Cli.Input;
+
+namespace MLNetLoRA.Cli.Scoring;
+
+/// <summary>A saved ML.NET model that predicts a class from text columns.</summary>
+internal sealed class SavedModel : IDisposable
+{
+    public const string PredictedLabelColumn = "PredictedLabel";
+    public const string ScoreColumn = "Score";
+
+    private readonly MLContext _ml;
+    private readonly ITransformer _model;
+    private readonly DataViewSchema _inputs;
+    private readonly IReadOnlyList<string> _textColumns;
+    private readonly string _path;
+
+    private SavedModel(MLContext ml, string path, ITransformer model, DataViewSchema inputs)
+    {
+        (_ml, _path, _model, _inputs) = (ml, path, model, inputs);
+        _textColumns = TextColumns();
+    }
+
+    /// <exception cref="BadInputException">There is no such file, it is damaged, or the model predicts no class from text.</exception>
+    public static SavedModel Load(MLContext ml, string path)
+    {
+        if (!File.Exists(path)) throw new BadInputException($"{path}: there is no such file; a model saved by train --out was wanted.");
+        ITransformer? model = null;
+        try
+        {
+            model = ml.Model.Load(path, out var inputs);
+            return new SavedModel(ml, path, model, inputs ?? throw new BadInputException(
+                $"{path}: the model was saved without its input schema; save it with the training data's."));
+        }
+        catch (Exception exception)
+        {
+            (model as IDisposable)?.Dispose();
+            if (exception is BadInputException or OutOfMemoryException) throw;
+            // A damaged zip, an unknown component or a wrong version each end in another type of exception.
+            throw new BadInputException($"{path}: cannot be loaded as a model: {exception.GetBaseException().Message}", exception);
+        }
+    }
+
+    /// <summary>The columns to read of a file with this header: what the model needs.</summary>
+    /// <exception cref="BadInputException">One is not there.</exception>
+    public IReadOnlyList<string> ChooseColumns(IReadOnlyList<string> header)
+    {
+        var missing = _textColumns.Except(header).ToList();
+        return missing.Count == 0 ? _textColumns : throw new BadInputException(
+            $"The data lacks {(missing.Count == 1 ? "a column" : "columns")} that {_path} reads: {TextTable.List(missing)}; "
+            + $"its header has {TextTable.List(header)}.");
+    }
+
+    /// <summary>A lazy view of the scored rows; PredictedLabel is text.</summary>
+    public IDataView Score(TextTable table)
+    {
+        var scored = _model.Transform(new TextTableView(table, _inputs));
+        if (scored.Schema[PredictedLabelColumn].Type is KeyDataViewType)
+            scored = _ml.Transforms.Conversion.MapKeyToValue(PredictedLabelColumn).Fit(scored).Transform(scored);
+        return scored.Schema[PredictedLabelColumn].Type is TextDataViewType
+            ? scored
+            : _ml.Transforms.Conversion.ConvertType(PredictedLabelColumn, outputKind: DataKind.String).Fit(scored).Transform(scored);
+    }
+
+    public void Dispose() => (_model as IDisposable)?.Dispose();
+
+    // The model's input schema has the label and whatever else the training data had; asking which inputs the predictions
+    // depend on leaves what a file must have.
+    private IReadOnlyList<string> TextColumns()
+    {
+        if (!_model.IsRowToRowMapper) throw new BadInputException($"{_path}: the model does not score rows one by one, as predict does.");
+        var mapper = _model.GetRowToRowMapper(_inputs);
+        var outputs = mapper.OutputSchema;
+        if (outputs.GetColumnOrNull(PredictedLabelColumn) is not { } predicted
+            || outputs.GetColumnOrNull(ScoreColumn) is not { Type: VectorDataViewType { IsKnownSize: true } scores } score
+            || scores.ItemType != NumberDataViewType.Single)
+        {
+            throw new BadInputException($"{_path}: the model has no columns '{PredictedLabelColumn}' and '{ScoreColumn}' with one number per class; "
+                + "predict runs multiclass classification models.");
+        }
+        var needed = mapper.GetDependencies([predicted, score]).ToList();
+        if (needed.Find(column => column.Type is not TextDataViewType) is { Name: not null } other)
+            throw new BadInputException($"{_path}: the model reads column '{other.Name}' of type {other.Type}; predict gives text columns only.");
+        return [.. needed.Select(column => column.Name).Distinct()];
+    }
+}

@@ -1,0 +1,132 @@
+using Microsoft.ML;
+using Microsoft.ML.Data;
+using Microsoft.ML.Runtime;
+using MLNetLoRA.Cli.Input;
+using MLNetLoRA.Cli.Output;
+
+namespace MLNetLoRA.Cli.Training;
+
+/// <summary><c>train --task classify</c> as it was typed, and the trainer's own options.</summary>
+internal sealed record ClassifySettings(
+    string Base, string? Tokenizer, string Data, string? Validation, string? Test, string? Label, string? Text, string? TextPair, char? Delimiter,
+    int? Limit, FineTuningMethod Method, string? Out, string? Json, TextClassificationOptions Options);
+
+/// <summary>Fine-tunes a classifier inside an ML.NET pipeline, tests it, saves it.</summary>
+internal sealed class ClassifyTraining(ClassifySettings settings, Terminal terminal)
+{
+    private const string PredictedLabel = "PredictedLabel";
+    private const string Score = "Score";
+
+    public void Run(CancellationToken cancellation)
+    {
+        OutputPaths.Check(
+            [("--out", settings.Out), ("--json", settings.Json)],
+            [("--data", settings.Data), ("--validation", settings.Validation), ("--test", settings.Test)]);
+        var training = Read(settings.Data, settings.Limit);
+        var validation = settings.Validation is { } v ? Read(v, null) : null;
+        var test = settings.Test is { } t ? Read(t, null) : null;
+        CheckLabels(training, validation, test);
+        var model = BaseModel.Open(settings.Base, settings.Tokenizer);
+
+        var ml = new MLContext(settings.Options.Seed);
+        using var fitted = terminal.Follow("Training", progress => Fit(ml, model, training, validation, progress, cancellation));
+        var tested = test is null ? null : terminal.Follow("Testing", _ => Evaluate(ml, fitted, test));
+        cancellation.ThrowIfCancellationRequested();
+        var report = fitted.LastTransformer.TrainingReport;
+        if (settings.Out is { } file) Save(ml, fitted, training, file);
+
+        var rows = new RowCounts(report.TrainingRows, validation?.Rows.Count ?? 0, test?.Rows.Count ?? 0);
+        var summary = TrainingSummary<ClassificationTest>.Of(report, rows, tested, PeakMemory.Bytes);
+        JsonReport.Write(settings.Json, summary);
+        terminal.Show(SummaryTable.Of(summary, Describe(tested)));
+    }
+
+    private TextTable Read(string path, int? limit)
+    {
+        var table = TextTable.Read(path, settings.Delimiter, ChooseColumns, limit);
+        var label = table.IndexOf(settings.Label!);
+        if (table.Rows.FirstOrDefault(row => string.IsNullOrWhiteSpace(row.Fields[label])) is { } unlabelled)
+            throw new BadInputException($"{path}: line {unlabelled.Line} has no label in column '{settings.Label}'; give it one or remove the row.");
+        return table;
+    }
+
+    private IReadOnlyList<string> ChooseColumns(IReadOnlyList<string> header)
+    {
+        var here = $"the header of {settings.Data} has {TextTable.List(header)}.";
+        if (settings.Label is null) throw new BadInputException($"--label is missing: the column with the class; {here}");
+        if (settings.Text is null) throw new BadInputException($"--text is missing: the column with the text; {here}");
+        if (settings.Label is PredictedLabel or Score)
+            throw new BadInputException($"--label is '{settings.Label}', a column that the trained model adds; rename the column in the data.");
+        string[] columns = [settings.Label, settings.Text, .. settings.TextPair is { } pair ? [pair] : Array.Empty<string>()];
+        return columns.Distinct().Count() == columns.Length ? columns : throw new BadInputException(
+            $"--label, --text and --text-pair must be different columns; '{columns.CountBy(name => name).First(pair => pair.Value > 1).Key}' is given twice.");
+    }
+
+    private void CheckLabels(TextTable training, TextTable? validation, TextTable? test)
+    {
+        var known = Labels(training);
+        if (known.Count < 2)
+            throw new BadInputException(
+                $"{training.Path}: all {training.Rows.Count} rows have the label '{known.First()}'; classification needs two or more classes.");
+        foreach (var held in new[] { validation, test })
+        {
+            if (held is null) continue;
+            var unseen = Labels(held).Except(known).ToList();
+            if (unseen.Count > 0)
+                throw new BadInputException($"{held.Path}: {(unseen.Count == 1 ? "a label is" : "labels are")} unseen in training: {TextTable.List(unseen)}; "
+                    + $"{training.Path} has {TextTable.List([.. known])}{(settings.Limit is null ? "" : $" in the first {settings.Limit} rows")}.");
+        }
+
+        HashSet<string> Labels(TextTable table)
+        {
+            var label = table.IndexOf(settings.Label!);
+            return [.. table.Rows.Select(row => row.Fields[label])];
+        }
+    }
+
+    private TransformerChain<TextClassificationTransformer> Fit(
+        MLContext ml, PretrainedModel model, TextTable training, TextTable? validation, WorkProgress progress, CancellationToken cancellation)
+    {
+        var options = settings.Options with
+        {
+            LabelColumnName = settings.Label!,
+            Sentence1ColumnName = settings.Text!,
+            Sentence2ColumnName = settings.TextPair,
+            ScoreColumnName = Score,
+            OutputColumnName = PredictedLabel,
+            ValidationSet = validation is null ? null : TextTableView.Of(validation),
+            Progress = new StepProgress(progress),
+            CancellationToken = cancellation,
+        };
+        var trainers = ml.MulticlassClassification.Trainers;
+        var trainer = settings.Method is FineTuningMethod.Lora
+            ? trainers.LoraTextClassification(model, options)
+            : trainers.FullFineTuningTextClassification(model, options);
+        ml.Log += (_, entry) =>
+        {
+            var isOurs = entry.Source.Contains("TextClassification", StringComparison.Ordinal);
+            if (isOurs && entry.Kind is ChannelMessageKind.Info or ChannelMessageKind.Warning)
+                progress.Say(OptionNames.AsTyped(entry.RawMessage));
+        };
+        return ml.Transforms.Conversion.MapValueToKey(settings.Label!).Append(trainer).Fit(TextTableView.Of(training));
+    }
+
+    private ClassificationTest Evaluate(MLContext ml, ITransformer fitted, TextTable test)
+    {
+        var metrics = ml.MulticlassClassification.Evaluate(
+            fitted.Transform(TextTableView.Of(test)), settings.Label, Score, PredictedLabel);
+        return new ClassificationTest(metrics.MicroAccuracy, metrics.MacroAccuracy, metrics.LogLoss);
+    }
+
+    // Predictions leave the saved model as the labels' own text; Evaluate wants them as keys, so the last step joins only here.
+    private static void Save(MLContext ml, TransformerChain<TextClassificationTransformer> fitted, TextTable training, string path)
+    {
+        var view = TextTableView.Of(training);
+        var model = fitted.Append(ml.Transforms.Conversion.MapKeyToValue(PredictedLabel).Fit(fitted.Transform(view)));
+        ml.Model.SaveAtomically(model, view.Schema, path);
+    }
+
+    private static IEnumerable<(string, string)> Describe(ClassificationTest? test) => test is null
+        ? []
+        : [("Test accuracy", $"{test.Accuracy:F4}"), ("Test macro accuracy", $"{test.MacroAccuracy:F4}"), ("Test log-loss", $"{test.LogLoss:F4}")];
+}
