@@ -56,6 +56,7 @@ public sealed class MaskedLanguageModelTrainer
         var observer = new OptionsObserver(_options.CancellationToken, _options.Progress, say);
         var outcome = new TrainingLoop(task, plan, randomness, observer, source.Initialized).Run();
         KeepUntrained(outcome.Weights, shared, source);
+        var parameterCount = network.parameters().Sum(parameter => parameter.numel());
         var report = new TrainingReport
         {
             Method = "full",
@@ -67,8 +68,8 @@ public sealed class MaskedLanguageModelTrainer
             TruncatedRows = 0,
             EmptyRows = 0,
             UnlabelledRows = 0,
-            TrainableParameters = network.parameters().Sum(parameter => parameter.numel()),
-            TotalParameters = network.parameters().Sum(parameter => parameter.numel()),
+            TrainableParameters = parameterCount,
+            TotalParameters = parameterCount,
             Epochs = outcome.Epochs,
             KeptEpoch = outcome.KeptEpoch,
             TrainingSeconds = outcome.Seconds,

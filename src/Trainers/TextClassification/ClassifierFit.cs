@@ -9,7 +9,6 @@ internal sealed class ClassifierFit : IDisposable
     private readonly PretrainedModel _model;
     private readonly FineTuningMethod _method;
     private readonly TextClassificationOptions _options;
-    private readonly int _classCount;
     private readonly Device _device;
     private readonly FitRandomness _randomness;
     private readonly EncoderConfig _config;
@@ -20,7 +19,7 @@ internal sealed class ClassifierFit : IDisposable
     public ClassifierFit(
         PretrainedModel model, FineTuningMethod method, TextClassificationOptions options, int classCount, Device device, FitRandomness randomness)
     {
-        (_model, _method, _options, _classCount, _device, _randomness) = (model, method, options, classCount, device, randomness);
+        (_model, _method, _options, _device, _randomness) = (model, method, options, device, randomness);
         _config = options.Dropout is { } dropout
             ? model.Config with { HiddenDropout = dropout, AttentionDropout = dropout, ClassifierDropout = dropout }
             : model.Config;
@@ -50,9 +49,8 @@ internal sealed class ClassifierFit : IDisposable
         return new TrainingLoop(task, Plan(), _randomness, observer, _source.Initialized).Run();
     }
 
-    public TrainingReport Report(TrainingOutcome outcome, int seed, EncodedRows training, EncodedRows validation, int unlabelledRows)
-    {
-        return new TrainingReport
+    public TrainingReport Report(TrainingOutcome outcome, int seed, EncodedRows training, EncodedRows validation, int unlabelledRows) =>
+        new()
         {
             Method = _method is FineTuningMethod.Lora ? "lora" : "full",
             Device = _device.ToString(),
@@ -69,7 +67,6 @@ internal sealed class ClassifierFit : IDisposable
             KeptEpoch = outcome.KeptEpoch,
             TrainingSeconds = outcome.Seconds,
         };
-    }
 
     public void Dispose()
     {
