@@ -51,6 +51,12 @@ internal sealed class TrainVerb
         "--max-tokens", "Longer rows are cut to, text is windowed by, this many tokens (default 128).");
     private readonly Option<double?> _maskedShare = VerbOptions.Number<double>(
         "--masked-share", "masked: share of the tokens that the model has to guess (default 0.15).");
+    private readonly Option<double?> _causalShare = VerbOptions.Number<double>(
+        "--causal-share", "masked: share of the windows that learn to guess each next token instead (default 0).");
+    private readonly Option<string?> _schedule = VerbOptions.Choice(
+        "--schedule", "How the learning rate falls after warm-up (default linear).", "linear", "cosine", "constant");
+    private readonly Option<double?> _warmup = VerbOptions.Number<double>(
+        "--warmup", "Share of the steps over which the learning rate rises (default 0.06).");
     private readonly Option<string?> _dtype = VerbOptions.Choice(
         "--dtype", "masked: how weights are stored (default float32).", Float32, BFloat16);
     private readonly Option<string?> _out = VerbOptions.Path(
@@ -71,7 +77,7 @@ internal sealed class TrainVerb
         {
             verb._task, verb._base, verb._tokenizer, verb._data, verb._validation, verb._test, verb._label, verb._text, verb._textPair, verb._delimiter,
             verb._limit, verb._method, verb._rank, verb._alpha, verb._loraDropout, verb._targets, verb._epochs, verb._batchSize,
-            verb._learningRate, verb._maxTokens, verb._maskedShare, verb._dtype, verb._out, verb._seed, verb._device, verb._json,
+            verb._learningRate, verb._maxTokens, verb._maskedShare, verb._causalShare, verb._schedule, verb._warmup, verb._dtype, verb._out, verb._seed, verb._device, verb._json,
         };
         command.SetAction((parsed, cancellation) => Task.Run(() => verb.Run(parsed, cancellation), CancellationToken.None));
         return command;
@@ -142,6 +148,9 @@ internal sealed class TrainVerb
                 BatchSize = parsed.GetValue(_batchSize) ?? defaults.BatchSize,
                 LearningRate = parsed.GetValue(_learningRate),
                 MaxTokens = parsed.GetValue(_maxTokens),
+                CausalShare = parsed.GetValue(_causalShare) ?? defaults.CausalShare,
+                Schedule = parsed.GetValue(_schedule) is { } schedule ? Enum.Parse<LearningRateSchedule>(schedule, ignoreCase: true) : defaults.Schedule,
+                WarmupRatio = parsed.GetValue(_warmup) ?? defaults.WarmupRatio,
                 MaskedShare = parsed.GetValue(_maskedShare) ?? defaults.MaskedShare,
                 Seed = parsed.GetValue(_seed) ?? DefaultSeed,
                 Device = VerbOptions.DeviceOption(parsed.GetValue(_device)!),

@@ -31,6 +31,8 @@ public sealed class Encoder : nn.Module<TokenBatch, Tensor>
         using var scope = NewDisposeScope();
         var hidden = _embeddings.forward(batch);                                          // (batch, tokens, hidden)
         var attended = batch.Attended.view(batch.RowCount, 1, 1, batch.TokenCount);       // broadcast over heads and queries
+        if (batch.IsCausal)
+            attended = attended & ones(batch.TokenCount, batch.TokenCount, dtype: @bool, device: attended.device).tril();
         return _encoder.forward(hidden, attended).MoveToOuterDisposeScope();
     }
 }

@@ -9,6 +9,10 @@ public sealed class TokenBatch : IDisposable
     private TokenBatch(Tensor inputIds, Tensor positions, Tensor attended, Tensor tokenTypes) =>
         (InputIds, Positions, Attended, TokenTypes) = (inputIds, positions, attended, tokenTypes);
 
+    /// <summary>Whether a token attends only to itself and to what stands before it, as in next-token prediction.</summary>
+    /// <value>Default false: every token attends to every other.</value>
+    public bool IsCausal { get; init; }
+
     /// <summary>Token ids, (batch, tokens), int64.</summary>
     public Tensor InputIds { get; }
 
@@ -31,7 +35,8 @@ public sealed class TokenBatch : IDisposable
     /// <param name="rows">One or more rows, each with at least one token.</param>
     /// <param name="config">Gives the padding token and the family's way to count positions.</param>
     /// <param name="device">Where the tensors live.</param>
-    public static TokenBatch Create(IReadOnlyList<EncodedText> rows, EncoderConfig config, Device device)
+    /// <param name="isCausal">Whether tokens see only what stands before them.</param>
+    public static TokenBatch Create(IReadOnlyList<EncodedText> rows, EncoderConfig config, Device device, bool isCausal = false)
     {
         var tokens = rows.Max(row => row.Ids.Length);
         var ids = new long[rows.Count * tokens];
@@ -47,7 +52,7 @@ public sealed class TokenBatch : IDisposable
                 attended[r * tokens + t] = true;
             }
         }
-        return FromArrays(ids, attended, types, rows.Count, config, device);
+        return FromArrays(ids, attended, types, rows.Count, config, device, isCausal);
     }
 
     /// <summary>Wraps ids that are already padded.</summary>
@@ -57,7 +62,9 @@ public sealed class TokenBatch : IDisposable
     /// <param name="rowCount">How many rows the arrays hold.</param>
     /// <param name="config">Gives the padding token and the family's way to count positions.</param>
     /// <param name="device">Where the tensors live.</param>
-    public static TokenBatch FromArrays(long[] ids, bool[] attended, long[]? types, int rowCount, EncoderConfig config, Device device)
+    /// <param name="isCausal">Whether tokens see only what stands before them.</param>
+    public static TokenBatch FromArrays(
+        long[] ids, bool[] attended, long[]? types, int rowCount, EncoderConfig config, Device device, bool isCausal = false)
     {
         var tokens = ids.Length / rowCount;
         long[] shape = [rowCount, tokens];
@@ -65,7 +72,10 @@ public sealed class TokenBatch : IDisposable
             tensor(ids, shape, dtype: int64, device: device),
             tensor(PositionsOf(ids, tokens, config), shape, dtype: int64, device: device),
             tensor(attended, shape, dtype: @bool, device: device),
-            tensor(types ?? new long[ids.Length], shape, dtype: int64, device: device));
+            tensor(types ?? new long[ids.Length], shape, dtype: int64, device: device))
+        {
+            IsCausal = isCausal,
+        };
     }
 
     /// <inheritdoc/>

@@ -37,7 +37,7 @@ public sealed class MaskedLanguageModelFit : IDisposable
         var source = new ParameterSource(_weights, _device, isTrainable: _ => false, generator: null);
         using var network = new MaskedLanguageModel(new NetworkContext(_model.Config, new PlainProjections(), null), source);
         var task = new MaskedLanguageModelTask(
-            network, _model, windows, [], _options.MaskedShare, _options.BatchSize, randomness, _device);
+            network, _model, windows, [], _options.MaskedShare, 0, _options.BatchSize, randomness, _device);
         return task.MeanLoss(windows, () => _options.CancellationToken.ThrowIfCancellationRequested());
     }
 

@@ -10,7 +10,7 @@ namespace MLNetLoRA.Trainers;
 /// </remarks>
 internal sealed class MaskedLanguageModelTask(
     MaskedLanguageModel network, PretrainedModel model, IReadOnlyList<EncodedText> training, IReadOnlyList<EncodedText> heldOut,
-    double maskedShare, int batchSize, FitRandomness randomness, Device device) : ITrainingTask
+    double maskedShare, double causalShare, int batchSize, FitRandomness randomness, Device device) : ITrainingTask
 {
     // Validation draws its masks from here at every call: the same masks, whatever training drew in between.
     private const ulong HeldOutSeed = 0x5EED;
@@ -21,16 +21,27 @@ internal sealed class MaskedLanguageModelTask(
 
     public double WeightOf(ReadOnlySpan<int> rows)
     {
-        double masked = 0;
-        foreach (var row in rows) masked += MaskedCount(training[row]);
-        return masked;
+        double guessed = 0;
+        for (var start = 0; start < rows.Length; start += batchSize)
+        {
+            var pass = rows[start..Math.Min(start + batchSize, rows.Length)];
+            var causal = CausalCount(pass.Length);
+            foreach (var row in pass[..causal]) guessed += GuessableCount(training[row]);
+            foreach (var row in pass[causal..]) guessed += MaskedCount(training[row]);
+        }
+        return guessed;
     }
 
     public Tensor SummedLoss(ReadOnlySpan<int> rows)
     {
+        using var scope = NewDisposeScope();
         var windows = new EncodedText[rows.Length];
         for (var r = 0; r < rows.Length; r++) windows[r] = training[rows[r]];
-        return SummedLoss(windows, randomness.Generator);
+        var causal = CausalCount(rows.Length);
+        var losses = new List<Tensor>();
+        if (causal > 0) losses.Add(SummedCausalLoss(windows[..causal]));
+        if (causal < windows.Length) losses.Add(SummedLoss(windows[causal..], randomness.Generator));
+        return losses.Aggregate((sum, loss) => sum + loss).MoveToOuterDisposeScope();
     }
 
     public ValidationOutcome? Validate(Action checkCancelled)
@@ -62,9 +73,7 @@ internal sealed class MaskedLanguageModelTask(
         using var scope = NewDisposeScope();
         var (masked, positions, labels) = Mask(windows, generator);
         using var batch = TokenBatch.Create(masked, model.Config, device);
-        var logits = network.ForwardAt(batch, tensor(positions, dtype: int64, device: device));          // (masked, vocabulary)
-        var wanted = tensor(labels, dtype: int64, device: device);
-        return nn.functional.cross_entropy(logits, wanted, reduction: nn.Reduction.Sum).MoveToOuterDisposeScope();
+        return SummedLoss(batch, positions, labels).MoveToOuterDisposeScope();
     }
 
     // Of the chosen tokens 80 % become the mask, 10 % a random token, 10 % stay: so the model must form an opinion on every token.
@@ -97,9 +106,41 @@ internal sealed class MaskedLanguageModelTask(
         return (masked, [.. positions], [.. labels]);
     }
 
+    // Rows come in random order, so the first of a pass are a random choice.
+    private int CausalCount(int rows) => (int)Math.Round(causalShare * rows);
+
+    private Tensor SummedCausalLoss(EncodedText[] windows)
+    {
+        using var scope = NewDisposeScope();
+        var longest = windows.Max(window => window.Ids.Length);
+        var positions = new List<long>();
+        var labels = new List<long>();
+        for (var w = 0; w < windows.Length; w++)
+        {
+            for (var t = 1; t < windows[w].Ids.Length; t++)
+            {
+                if (model.Tokenizer.IsSpecial(windows[w].Ids[t])) continue;
+                positions.Add(w * longest + t - 1);
+                labels.Add(windows[w].Ids[t]);
+            }
+        }
+        using var batch = TokenBatch.Create(windows, model.Config, device, isCausal: true);
+        return SummedLoss(batch, [.. positions], [.. labels]).MoveToOuterDisposeScope();
+    }
+
+    private Tensor SummedLoss(TokenBatch batch, long[] positions, long[] labels)
+    {
+        using var scope = NewDisposeScope();
+        var logits = network.ForwardAt(batch, tensor(positions, dtype: int64, device: device));          // (guessed, vocabulary)
+        var wanted = tensor(labels, dtype: int64, device: device);
+        return nn.functional.cross_entropy(logits, wanted, reduction: nn.Reduction.Sum).MoveToOuterDisposeScope();
+    }
+
+    private int GuessableCount(EncodedText window) => window.Ids.Count(id => !model.Tokenizer.IsSpecial(id));
+
     private int MaskedCount(EncodedText window)
     {
-        var guessable = window.Ids.Count(id => !model.Tokenizer.IsSpecial(id));
+        var guessable = GuessableCount(window);
         return Math.Clamp((int)Math.Round(maskedShare * guessable), Math.Min(1, guessable), guessable);
     }
 

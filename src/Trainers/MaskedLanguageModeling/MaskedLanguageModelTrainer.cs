@@ -44,7 +44,7 @@ public sealed class MaskedLanguageModelTrainer
         var source = new ParameterSource(shared.Tensors, device, isTrainable: _ => true, randomness.Generator);
         using var network = new MaskedLanguageModel(new NetworkContext(_model.Config, new PlainProjections(), randomness.Dropout), source);
         var task = new MaskedLanguageModelTask(
-            network, _model, windows, heldOut, _options.MaskedShare, _options.BatchSize, randomness, device);
+            network, _model, windows, heldOut, _options.MaskedShare, _options.CausalShare, _options.BatchSize, randomness, device);
 
         var rate = _options.EffectiveLearningRate(_model);
         var plan = new TrainingPlan(
