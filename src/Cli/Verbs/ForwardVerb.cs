@@ -12,6 +12,7 @@ internal sealed class ForwardVerb
 {
     private readonly Option<string> _base = VerbOptions.Required(
         "--base", "A checkpoint folder (config.json and safetensors weights; no tokenizer needed) or mini-encoder. Its head decides what runs.", "B");
+    private readonly Option<string?> _adapter = VerbOptions.Path("--adapter", "A folder with PEFT's files of a LoRA adapter for this base.", "DIR");
     private readonly Option<string> _inputs = VerbOptions.Required(
         "--inputs", "JSON with input_ids and attention_mask, rows of equal length; optional token_type_ids and labels (-100 counts for nothing).", "I.json");
     private readonly Option<string> _out = VerbOptions.Required("--out", "Receives the tensors logits and last_hidden_state.", "O.safetensors");
@@ -23,7 +24,7 @@ internal sealed class ForwardVerb
         var verb = new ForwardVerb();
         var command = new Command("forward", "Run a checkpoint on given token ids: logits, last hidden state, mean loss.")
         {
-            verb._base, verb._inputs, verb._out, verb._device, verb._json,
+            verb._base, verb._adapter, verb._inputs, verb._out, verb._device, verb._json,
         };
         command.SetAction((parsed, _) => Task.Run(() => verb.Run(parsed, terminal), CancellationToken.None));
         return command;
@@ -35,7 +36,7 @@ internal sealed class ForwardVerb
         var (inputsPath, output, json) = (parsed.GetValue(_inputs)!, parsed.GetValue(_out)!, parsed.GetValue(_json));
         var device = VerbOptions.ChooseDevice(parsed.GetValue(_device)!);
         OutputPaths.Check([("--out", output), ("--json", json)], [("--inputs", inputsPath)]);
-        using var network = Open(parsed.GetValue(_base)!, device);
+        using var network = Open(parsed.GetValue(_base)!, parsed.GetValue(_adapter), device);
         var inputs = ForwardInputs.Read(inputsPath, network.Config, network.ClassCount);
 
         using var scope = NewDisposeScope();
@@ -49,10 +50,10 @@ internal sealed class ForwardVerb
         return CommandLine.Done;
     }
 
-    private static CheckpointNetwork Open(string name, Device device)
+    private static CheckpointNetwork Open(string name, string? adapter, Device device)
     {
-        if (name == BaseModel.MiniEncoder) return CheckpointNetwork.Open(PretrainedModel.MiniEncoder, device);
+        if (name == BaseModel.MiniEncoder) return CheckpointNetwork.Open(PretrainedModel.MiniEncoder, device, adapter);
         if (!Directory.Exists(name)) throw new BadInputException($"{name}: no such folder. Give a checkpoint folder, or {BaseModel.MiniEncoder}.");
-        return CheckpointNetwork.Open(name, device);
+        return CheckpointNetwork.Open(name, device, adapter);
     }
 }

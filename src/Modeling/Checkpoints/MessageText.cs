@@ -13,6 +13,10 @@ internal static class MessageText
         return $"'{string.Concat(shown.Select(letter => char.IsControl(letter) ? '?' : letter))}'";
     }
 
+    /// <summary>The first few phrases, and how many more there are.</summary>
+    public static string Some(IReadOnlyCollection<string> phrases) =>
+        string.Join("; ", phrases.Take(MostNames)) + (phrases.Count <= MostNames ? "" : $"; and {phrases.Count - MostNames} more");
+
     /// <summary>The first few names, quoted, and how many more there are.</summary>
     public static string List(IReadOnlyCollection<string> names)
     {

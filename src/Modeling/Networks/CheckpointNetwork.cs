@@ -13,10 +13,11 @@ public sealed class CheckpointNetwork : IDisposable
     private readonly Func<TokenBatch, (Tensor, Tensor)> _forward;
     private readonly SharedWeights? _share;
 
-    private CheckpointNetwork(EncoderConfig config, int? classCount, Device device, ParameterSource source, SharedWeights? share = null)
+    private CheckpointNetwork(
+        EncoderConfig config, int? classCount, Device device, ParameterSource source, LoraAdapter? adapter, SharedWeights? share = null)
     {
         (Config, ClassCount, Device, _share) = (config, classCount, device, share);
-        var context = new NetworkContext(config, new PlainProjections(), Dropout: null);
+        var context = new NetworkContext(config, adapter is null ? new PlainProjections() : new AdapterProjections(adapter), Dropout: null);
         if (classCount is { } classes)
         {
             var classifier = new SequenceClassifier(context, source, classes);
@@ -45,9 +46,12 @@ public sealed class CheckpointNetwork : IDisposable
     /// one that <c>architectures</c> in config.json names, else the masked language model.
     /// </param>
     /// <param name="device">Where the network runs.</param>
+    /// <param name="adapterFolder">
+    /// PEFT's files of an adapter for this checkpoint, or null. A classification head in it makes a classifier, whatever the checkpoint has.
+    /// </param>
     /// <exception cref="DirectoryNotFoundException">There is no such folder.</exception>
-    /// <exception cref="InvalidDataException">A file is missing or damaged, contradicts another, or there is no head.</exception>
-    public static CheckpointNetwork Open(string folder, Device device)
+    /// <exception cref="InvalidDataException">A file is missing or damaged, contradicts another, the adapter does not fit, or there is no head.</exception>
+    public static CheckpointNetwork Open(string folder, Device device, string? adapterFolder = null)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(folder);
         if (!Directory.Exists(folder))
@@ -57,20 +61,39 @@ public sealed class CheckpointNetwork : IDisposable
         using var checkpoint = Checkpoint.Open(folder);
         using var scope = NewDisposeScope();     // the network's parameters share the storage of what is read, and keep it
 
+        using var adapter = adapterFolder is null ? null : PeftFolder.Read(adapterFolder, config, device);
         var fileKeys = CheckpointKeys.InFile(checkpoint, config);
-        var classCount = ChooseHead(folder, checkpoint, fileKeys, config, NamesClassifier(configPath));
-        return new CheckpointNetwork(config, classCount, device, Load(folder, checkpoint, fileKeys, config, classCount, device));
+        var classCount = ClassCountOf(adapter, config) ?? ChooseHead(folder, checkpoint, fileKeys, config, NamesClassifier(configPath));
+        var asked = Shapes(config, classCount);
+        Check(adapter, adapterFolder, asked);
+        var weights = Load(folder, checkpoint, fileKeys, asked, adapter, device);
+        return new CheckpointNetwork(config, classCount, device, Frozen(weights, adapter, device), adapter);
     }
 
-    /// <summary>The masked language model of a pretrained model.</summary>
-    /// <exception cref="InvalidDataException">It has no masked-language-model head, or its weights cannot be read.</exception>
-    public static CheckpointNetwork Open(PretrainedModel model, Device device)
+    /// <summary>The masked language model of a pretrained model, or the classifier that an adapter makes of it.</summary>
+    /// <param name="model">The base.</param>
+    /// <param name="device">Where the network runs.</param>
+    /// <param name="adapterFolder">PEFT's files of an adapter for this model, or null. A classification head in it makes a classifier.</param>
+    /// <exception cref="InvalidDataException">There is no head, the adapter does not fit, or weights cannot be read.</exception>
+    public static CheckpointNetwork Open(PretrainedModel model, Device device, string? adapterFolder = null)
     {
         ArgumentNullException.ThrowIfNull(model);
-        if (!model.HasWeights || !model.HasLanguageModelHead)
+        using var scope = NewDisposeScope();
+        using var adapter = adapterFolder is null ? null : PeftFolder.Read(adapterFolder, model.Config, device);
+        var classCount = ClassCountOf(adapter, model.Config);
+        if (classCount is null && (!model.HasWeights || !model.HasLanguageModelHead))
             throw new InvalidDataException($"{model.Name}: there is no masked-language-model head to run.");
+        Check(adapter, adapterFolder, Shapes(model.Config, classCount));
         var share = SharedWeights.Acquire(model, device);
-        return new CheckpointNetwork(model.Config, null, device, new ParameterSource(share.Tensors, device, _ => false, generator: null), share);
+        try
+        {
+            return new CheckpointNetwork(model.Config, classCount, device, Frozen(share.Tensors, adapter, device), adapter, share);
+        }
+        catch
+        {
+            share.Dispose();
+            throw;
+        }
     }
 
     /// <summary>Runs the network without gradients.</summary>
@@ -115,16 +138,35 @@ public sealed class CheckpointNetwork : IDisposable
                 name.ValueKind is JsonValueKind.String && name.GetString()!.EndsWith("ForSequenceClassification", StringComparison.Ordinal));
     }
 
-    private static ParameterSource Load(
-        string folder, Checkpoint checkpoint, Dictionary<string, string> fileKeys, EncoderConfig config, int? classCount, Device device)
+    private static int? ClassCountOf(LoraAdapter? adapter, EncoderConfig config) =>
+        adapter?.FullyTrained.GetValueOrDefault(ClassificationHead.ClassesWeightKey(config.Family)) is { } classes ? (int)classes.shape[0] : null;
+
+    private static IReadOnlyDictionary<string, long[]> Shapes(EncoderConfig config, int? classCount) =>
+        classCount is { } classes ? NetworkShapes.OfClassifier(config, classes) : NetworkShapes.OfMaskedLanguageModel(config);
+
+    private static void Check(LoraAdapter? adapter, string? folder, IReadOnlyDictionary<string, long[]> asked)
     {
-        var asked = classCount is { } classes ? NetworkShapes.OfClassifier(config, classes) : NetworkShapes.OfMaskedLanguageModel(config);
+        if (adapter?.Complaints(asked) is { Count: > 0 } complaints)
+            throw new InvalidDataException($"{folder}: the adapter was made for another base: {MessageText.Some(complaints)}.");
+    }
+
+    private static Dictionary<string, Tensor> Load(
+        string folder, Checkpoint checkpoint, Dictionary<string, string> fileKeys, IReadOnlyDictionary<string, long[]> asked, LoraAdapter? adapter, Device device)
+    {
+        bool IsBrought(string key) => adapter?.FullyTrained.ContainsKey(key) == true;
         var complaints = NetworkShapes.Complaints(
-            asked, key => fileKeys.TryGetValue(key, out var fileKey) ? checkpoint.Entries[fileKey].Shape : null, mayMiss: _ => false);
+            asked, key => fileKeys.TryGetValue(key, out var fileKey) && !IsBrought(key) ? checkpoint.Entries[fileKey].Shape : null, IsBrought);
         if (complaints.Count > 0)
             throw new InvalidDataException($"{folder}: {string.Join(", ", complaints)}. Use the config.json that belongs to these weights.");
+        return asked.Keys.Where(key => !IsBrought(key))
+            .ToDictionary(key => key, key => checkpoint.ReadFinite(fileKeys[key], ScalarType.Float32, device));
+    }
 
-        var weights = asked.Keys.ToDictionary(key => key, key => checkpoint.ReadFinite(fileKeys[key], ScalarType.Float32, device));
-        return new ParameterSource(weights, device, isTrainable: _ => false, generator: null);
+    private static ParameterSource Frozen(IReadOnlyDictionary<string, Tensor> weights, LoraAdapter? adapter, Device device)
+    {
+        var all = new Dictionary<string, Tensor>(weights);
+        if (adapter is not null)
+            foreach (var (key, tensor) in adapter.Weights) all[key] = tensor;
+        return new ParameterSource(all, device, isTrainable: _ => false, generator: null);
     }
 }

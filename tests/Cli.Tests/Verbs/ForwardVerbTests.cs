@@ -41,6 +41,40 @@ public class ForwardVerbTests(TinyBase tiny)
     }
 
     [Fact]
+    public void Forward_ReferenceAdapter_GivesReferenceLogits()
+    {
+        var reference = SharedData.Path("roberta-tiny-parity");
+        var adapter = Path.Combine(reference, "adapter");
+        using var folder = new TemporaryFolder();
+        var output = folder.File("out.safetensors");
+
+        Run.Json(folder.File("run.json"), "forward", "--base", reference, "--adapter", adapter,
+            "--inputs", Path.Combine(reference, "expected.json"), "--out", output);
+
+        using var scope = NewDisposeScope();
+        using var expected = Checkpoint.Open(Path.Combine(adapter, "expected.safetensors"));
+        using var actual = Checkpoint.Open(output);
+        using var inputs = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(reference, "expected.json")));
+        var mask = inputs.RootElement.GetProperty("attention_mask").EnumerateArray().SelectMany(row => row.EnumerateArray());
+        var attended = tensor(mask.Select(one => one.GetInt32() == 1).ToArray(), [4L, 16L, 1L], dtype: @bool, device: CPU);
+        var difference = (expected.Read("logits") - actual.Read("logits")).abs().masked_select(attended);
+        Assert.InRange(difference.max().item<float>(), 0, 2e-5);
+    }
+
+    [Fact]
+    public void Forward_AdapterThatIsNotThere_IsRefused()
+    {
+        using var folder = new TemporaryFolder();
+        var inputs = folder.Write("i.json", """{"input_ids": [[0, 5, 2]], "attention_mask": [[1, 1, 1]]}""");
+
+        var run = Run.Of("forward", "--base", tiny.Folder, "--adapter", folder.File("none"), "--inputs", inputs, "--out", folder.File("o.safetensors"));
+
+        Assert.Equal(CommandLine.BadInput, run.ExitCode);
+        Assert.Contains("none: no such folder. Give a folder with adapter_config.json and adapter_model.safetensors", run.Error, StringComparison.Ordinal);
+        Assert.False(File.Exists(folder.File("o.safetensors")));
+    }
+
+    [Fact]
     public void Forward_ClassLabels_GiveTheirMeanCrossEntropy()
     {
         var reference = SharedData.Path("bert-tiny-parity", "classification");
