@@ -1,0 +1,140 @@
+using static TorchSharp.torch;
+
+namespace MLNetLoRA.Spectral;
+
+/// <summary>A weight change after rescaling, in whichever form is wanted.</summary>
+/// <remarks>Borrows the spectrum that it was made from and holds nothing of its own, so there is nothing to dispose. Thread safe.</remarks>
+public sealed class RescaledChange
+{
+    private readonly ChangeSpectrum _spectrum;
+
+    internal RescaledChange(ChangeSpectrum spectrum, RescalingPlan plan) => (_spectrum, Plan) = (spectrum, plan);
+
+    /// <summary>What the rescaling does, as numbers.</summary>
+    public RescalingPlan Plan { get; }
+
+    private WeightChange Change => _spectrum.Change;
+
+    private bool HasTriples => !Plan.ChangesNothing && Plan.Triples.Count > 0;
+
+    /// <summary>The rescaled change as factors: exact, of rank r plus the number of rescaled triples.</summary>
+    /// <remarks>
+    /// B′ = [c B, ((λ − 1) / scale) U S] and A′ = [A; Vᵀ] over the rescaled triples, with the scale of the change. In float32, or float64
+    /// when a factor of the change is; where nothing changes, the factors as they are, to the bit.
+    /// </remarks>
+    /// <returns>The caller disposes them.</returns>
+    /// <exception cref="InvalidOperationException">The change is dense: take <see cref="ToDense"/> or <see cref="Truncate"/>.</exception>
+    public LowRankFactors ToFactors()
+    {
+        EnsureLowRank();
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        if (Plan.ChangesNothing) return new LowRankFactors(Change.A!.detach().clone(), Change.B!.detach().clone(), Change.Scale);
+        var (a, b) = ExactFactors();
+        var dataType = Change.A!.dtype == ScalarType.Float64 || Change.B!.dtype == ScalarType.Float64 ? ScalarType.Float64 : ScalarType.Float32;
+        return new LowRankFactors(Owned(a, dataType), Owned(b, dataType), Change.Scale);
+    }
+
+    /// <summary>What the rescaling adds to the tuned matrix, W′ − W, as float32 factors of scale 1; null where it adds nothing.</summary>
+    /// <returns>Of rank "number of rescaled triples" or, for a uniform control, of the change's rank. The caller disposes them.</returns>
+    /// <exception cref="InvalidOperationException">A uniform control of a dense change has no low-rank correction.</exception>
+    public LowRankFactors? ToCorrection()
+    {
+        if (Plan.ChangesNothing) return null;
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        if (HasTriples)
+        {
+            var (a, b) = TripleFactors();
+            return new LowRankFactors(Owned(a, ScalarType.Float32), Owned(b, ScalarType.Float32), 1);
+        }
+        EnsureLowRank();
+        var scaled = Wide(Change.B!).mul((Plan.UniformFactor - 1) * Change.Scale);
+        return new LowRankFactors(Owned(Wide(Change.A!), ScalarType.Float32), Owned(scaled, ScalarType.Float32), 1);
+    }
+
+    /// <summary>The rescaled tuned matrix W′ (rows, columns).</summary>
+    /// <param name="dataType">Its element type; null: that of the tuned matrix or, for a change by factors, of the base.</param>
+    /// <returns>Computed in float64 and rounded once; of a dense change that nothing changes, the tuned matrix to the bit. The caller disposes it.</returns>
+    public Tensor ToDense(ScalarType? dataType = null)
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        var stored = Change.Tuned ?? Change.Base;
+        var rescaled = Plan.ChangesNothing && Change.Tuned is not null ? Change.Tuned.detach() : Wide(Change.Base) + Delta();
+        return Owned(rescaled, dataType ?? stored.dtype).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>The nearest change of at most a given rank, by singular values.</summary>
+    /// <param name="rank">1 or more; a change of lower rank keeps its own.</param>
+    /// <returns>Float32 factors of the change's scale (1 for a dense change), both with columns of equal length. The caller disposes it.</returns>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="rank"/> is below 1.</exception>
+    public TruncatedFactors Truncate(int rank)
+    {
+        if (rank < 1) throw new ArgumentOutOfRangeException(nameof(rank), rank, $"{Plan.Name}: a rank of 1 or more was wanted.");
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        var (u, s, vh) = Change.IsLowRank ? DecomposedFactors() : linalg.svd(Delta(), fullMatrices: false);
+        var kept = Math.Min(rank, s.shape[0]);
+        var root = s.narrow(0, 0, kept).sqrt();
+        var size = Change.IsLowRank ? Math.Abs(Change.Scale) : 1;
+        var (norm, error) = (s.norm().ToDouble() * size, kept == s.shape[0] ? 0 : s.narrow(0, kept, s.shape[0] - kept).norm().ToDouble() * size);
+        var factors = new LowRankFactors(
+            Owned(root.unsqueeze(1) * vh.narrow(0, 0, kept), ScalarType.Float32), Owned(u.narrow(1, 0, kept) * root, ScalarType.Float32), Change.Scale);
+        return new TruncatedFactors(factors, error, norm == 0 ? 0 : error / norm);
+    }
+
+    // ΔW′ in float64.
+    private Tensor Delta()
+    {
+        if (Change.IsLowRank)
+        {
+            var (a, b) = ExactFactors();
+            return b.matmul(a).mul_(Change.Scale);
+        }
+        var delta = Wide(Change.Tuned!).sub_(Wide(Change.Base)).mul_(Plan.UniformFactor);
+        if (!HasTriples) return delta;
+        var (right, left) = TripleFactors();
+        return delta.addmm_(left, right);
+    }
+
+    private (Tensor A, Tensor B) ExactFactors()
+    {
+        var (a, b) = (Wide(Change.A!), Wide(Change.B!).mul(Plan.UniformFactor));
+        if (!HasTriples) return (a, b);
+        // There are intruders, so there is a change, so the scale is not zero.
+        var (right, left) = TripleFactors();
+        return (cat([a, right], 0), cat([b, left.div_(Change.Scale)], 1));
+    }
+
+    // (λ − 1) Σ σ u vᵀ as factors.
+    private (Tensor A, Tensor B) TripleFactors()
+    {
+        var device = _spectrum.LeftVectors.device;
+        var chosen = tensor(Plan.Triples.Select(index => (long)index).ToArray(), dtype: ScalarType.Int64, device: device);
+        var lengths = Plan.Triples.Select(index => (Plan.Scale - 1) * _spectrum.Finding.Triples[index].SingularValue).ToArray();
+        var left = _spectrum.LeftVectors.index_select(1, chosen).mul_(tensor(lengths, dtype: ScalarType.Float64, device: device));
+        return (_spectrum.RightVectors.index_select(1, chosen).t(), left);
+    }
+
+    // B′ A′ = Q_B (R_B R_Aᵀ) Q_Aᵀ: the decomposition of the small core is that of the product.
+    private (Tensor U, Tensor S, Tensor Vh) DecomposedFactors()
+    {
+        var (a, b) = ExactFactors();
+        var (left, leftCore) = linalg.qr(b);
+        var (right, rightCore) = linalg.qr(a.t());
+        var (u, s, vh) = linalg.svd(leftCore.matmul(rightCore.t()), fullMatrices: false);
+        return (left.matmul(u), s, vh.matmul(right.t()));
+    }
+
+    private void EnsureLowRank()
+    {
+        if (Change.IsLowRank) return;
+        throw new InvalidOperationException(
+            $"{Plan.Name}: the change was given as a tuned matrix, so it has no factors; take ToDense, or Truncate for the nearest factors of a given rank.");
+    }
+
+    private static Tensor Wide(Tensor tensor) => tensor.detach().to(ScalarType.Float64, copy: true);
+
+    private static Tensor Owned(Tensor tensor, ScalarType dataType) => tensor.to(dataType, copy: true).contiguous();
+}
