@@ -28,6 +28,29 @@ internal static class NativeLibraryCache
         if (home.Length > 0) yield return Path.Join(home, ".cache");
     }
 
+    /// <summary>Loads a copy with this content from the first root that can hold it.</summary>
+    /// <param name="fileName">Its file name.</param>
+    /// <param name="content">Its bytes.</param>
+    /// <param name="load">Loads the file at a path.</param>
+    /// <param name="refusals">Receives why a root cannot be used, a sentence each.</param>
+    /// <returns>What <paramref name="load"/> returns; zero where no root can be used.</returns>
+    public static nint Load(string fileName, byte[] content, Func<string, nint> load, List<string> refusals)
+    {
+        var home = Environment.GetFolderPath(Environment.SpecialFolder.UserProfile);
+        foreach (var root in Roots(Environment.GetEnvironmentVariable, home).Distinct())
+        {
+            try
+            {
+                return load(Store(root, fileName, content));
+            }
+            catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or DllNotFoundException)
+            {
+                refusals.Add(LoaderWords.Of(exception));    // DllNotFoundException: mounted noexec, for one
+            }
+        }
+        return 0;
+    }
+
     /// <summary>Makes sure that a root holds a copy with this content.</summary>
     /// <returns>The full path of the copy.</returns>
     /// <exception cref="IOException">The root cannot be used; the message says why.</exception>

@@ -17,8 +17,9 @@ internal static class NativeSearchPath
         // Empty in a single file. A plug-in's assembly has its native libraries beside it, where the host does not look.
         if (assembly.Location is { Length: > 0 } location) folders.Add(Path.GetDirectoryName(location)!);
 
+        var system = OperatingSystem.IsWindows() ? "win" : OperatingSystem.IsMacOS() ? "osx" : "linux";
         var architecture = RuntimeInformation.ProcessArchitecture.ToString().ToLowerInvariant();
-        var perPlatform = folders.Select(folder => Path.Join(folder, "runtimes", $"linux-{architecture}", "native"));
+        var perPlatform = folders.Select(folder => Path.Join(folder, "runtimes", $"{system}-{architecture}", "native"));
         return [.. folders.Concat(perPlatform).Select(Path.TrimEndingDirectorySeparator).Distinct(StringComparer.Ordinal)];
     }
 

@@ -18,7 +18,17 @@ internal static class RelaxedTorchLibrary
     /// <param name="folders">Where the application's native libraries lie.</param>
     /// <returns>The handle of the copy; zero where the cause is another one, so that the runtime and TorchSharp tell it.</returns>
     /// <exception cref="DllNotFoundException">The system is the cause, and there is no help; the message tells what to do.</exception>
-    public static nint Load(IReadOnlyList<string> folders)
+    public static nint Load(IReadOnlyList<string> folders) =>
+        Load(folders, (shipped, library) => LoadDependencies(shipped, library, folders), NativeLibrary.Load);
+
+    /// <summary>The same over a libtorch that is in the process already.</summary>
+    /// <param name="folders">Where the application's native libraries lie.</param>
+    /// <param name="load">Loads the copy.</param>
+    /// <returns>The handle of the copy; zero where missing versions are not the cause.</returns>
+    /// <exception cref="DllNotFoundException">The system is the cause, and there is no help; the message tells what to do.</exception>
+    public static nint LoadOver(IReadOnlyList<string> folders, Func<string, nint> load) => Load(folders, (_, _) => true, load);
+
+    private static nint Load(IReadOnlyList<string> folders, Func<string, ElfSharedObject, bool> loadDependencies, Func<string, nint> load)
     {
         if (NativeSearchPath.Find(folders, FileName) is not { } shipped) return 0;
         if (SystemLibrary.IsMusl()) throw TorchLoadFailure.Musl(shipped);
@@ -27,10 +37,12 @@ internal static class RelaxedTorchLibrary
         if (unmet.Count == 0) return 0;
         var missing = unmet.Where(version => !version.CanBeWaived).ToList();
         if (missing.Count > 0) throw TorchLoadFailure.TooOld(shipped, missing);
-        if (!LoadDependencies(shipped, library, folders)) return 0;
+        if (!loadDependencies(shipped, library)) return 0;
 
         foreach (var version in unmet) version.Need.Weaken(image);
-        return LoadFromCache(shipped, image, unmet);
+        var refusals = new List<string>();
+        var handle = NativeLibraryCache.Load(FileName, image, load, refusals);
+        return handle != 0 ? handle : throw TorchLoadFailure.NoCache(shipped, unmet, refusals);
     }
 
     private static (ElfSharedObject Library, byte[] Image, IReadOnlyList<UnmetVersion> Unmet) Read(string shipped)
@@ -67,23 +79,5 @@ internal static class RelaxedTorchLibrary
             }
         }
         return true;
-    }
-
-    private static nint LoadFromCache(string shipped, byte[] image, IReadOnlyList<UnmetVersion> waived)
-    {
-        var refusals = new List<string>();
-        var home = Environment.GetFolderPath(Environment.SpecialFolder.UserProfile);
-        foreach (var root in NativeLibraryCache.Roots(Environment.GetEnvironmentVariable, home).Distinct())
-        {
-            try
-            {
-                return NativeLibrary.Load(NativeLibraryCache.Store(root, FileName, image));
-            }
-            catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or DllNotFoundException)
-            {
-                refusals.Add(TorchLoadFailure.Cause(exception));   // DllNotFoundException: mounted noexec, for one
-            }
-        }
-        throw TorchLoadFailure.NoCache(shipped, waived, refusals);
     }
 }

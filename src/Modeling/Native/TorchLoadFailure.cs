@@ -31,7 +31,7 @@ internal static class TorchLoadFailure
 
     /// <summary>A library that comes with libtorch does not load.</summary>
     public static DllNotFoundException Dependency(string library, string dependency, Exception reason) =>
-        new($"MLNetLoRA: {library} needs {dependency}, which does not load: {Cause(reason)}", reason);
+        new($"MLNetLoRA: {library} needs {dependency}, which does not load: {LoaderWords.Of(reason)}", reason);
 
     /// <summary>The adjusted copy cannot be kept, or not be loaded from where it is kept.</summary>
     /// <param name="library">The shipped file.</param>
@@ -44,14 +44,6 @@ internal static class TorchLoadFailure
         return new($"MLNetLoRA: {library} does not load here ({found}); an adjusted copy would, but no cache folder can hold it. "
             + $"{tried} Set {NativeLibraryCache.FolderVariable} to a folder that only you can write and that allows execution; "
             + $"or {NewerCompilerRuntime}.");
-    }
-
-    /// <summary>What an exception says, as one sentence; of a failed load only the loader's own words, which come last.</summary>
-    public static string Cause(Exception exception)
-    {
-        var text = exception.Message.TrimEnd();
-        if (exception is DllNotFoundException) text = text[(text.LastIndexOf('\n') + 1)..];
-        return text.EndsWith('.') ? text : text + ".";
     }
 
     private static string Describe(IGrouping<string, UnmetVersion> missing)

@@ -42,8 +42,8 @@ public class TorchLoadFailureTests
     public void Cause_FailedLoad_KeepsTheLoadersWordsOnly()
     {
         var failedLoad = new DllNotFoundException("Unable to load.\nConsider strace: \n/a.so: failed to map\n");
-        Assert.Equal("/a.so: failed to map.", TorchLoadFailure.Cause(failedLoad));
-        Assert.Equal("No space left on device.", TorchLoadFailure.Cause(new IOException("No space left on device")));
+        Assert.Equal("/a.so: failed to map.", LoaderWords.Of(failedLoad));
+        Assert.Equal("No space left on device.", LoaderWords.Of(new IOException("No space left on device")));
     }
 
     [Fact]
