@@ -10,6 +10,7 @@ internal static partial class OptionNames
         ("Lora.Rank", "--rank"), ("Lora.Alpha", "--alpha"), ("Lora.Dropout", "--lora-dropout"), ("Lora.TargetModules", "--targets"),
         ("TargetModules", "--targets"), ("MaxEpochs", "--epochs"), ("BatchSize", "--batch-size"), ("LearningRate", "--learning-rate"),
         ("MaxTokens", "--max-tokens"), ("MaskedShare", "--masked-share"),
+        ("InitialModel", "--initial"), ("Use FullFineTuningTextClassification", "Use --method full"),
         ("set Device or GpuDeviceId", "set --device"), ("Device is", "--device is"), ("Device says", "--device says"),
     ];
 

@@ -7,9 +7,10 @@ using MLNetLoRA.Cli.Output;
 namespace MLNetLoRA.Cli.Training;
 
 /// <summary><c>train --task classify</c> as it was typed, and the trainer's own options.</summary>
+/// <remarks>Without a base there is an initial model; without a method or an adapter's shape the initial model's are taken, or the defaults.</remarks>
 internal sealed record ClassifySettings(
-    string Base, string? Tokenizer, string Data, string? Validation, string? Test, string? Label, string? Text, string? TextPair, char? Delimiter,
-    int? Limit, FineTuningMethod Method, string? Out, string? Json, TextClassificationOptions Options);
+    string? Base, string? Tokenizer, string? Initial, string Data, string? Validation, string? Test, string? Label, string? Text, string? TextPair, char? Delimiter,
+    int? Limit, FineTuningMethod? Method, LoraOptions? Lora, string? Out, string? Json, TextClassificationOptions Options);
 
 /// <summary>Fine-tunes a classifier inside an ML.NET pipeline, tests it, saves it.</summary>
 internal sealed class ClassifyTraining(ClassifySettings settings, Terminal terminal)
@@ -21,15 +22,16 @@ internal sealed class ClassifyTraining(ClassifySettings settings, Terminal termi
     {
         OutputPaths.Check(
             [("--out", settings.Out), ("--json", settings.Json)],
-            [("--data", settings.Data), ("--validation", settings.Validation), ("--test", settings.Test)]);
+            [("--data", settings.Data), ("--validation", settings.Validation), ("--test", settings.Test), ("--initial", settings.Initial)]);
         var training = Read(settings.Data, settings.Limit);
         var validation = settings.Validation is { } v ? Read(v, null) : null;
         var test = settings.Test is { } t ? Read(t, null) : null;
-        CheckLabels(training, validation, test);
-        var model = BaseModel.Open(settings.Base, settings.Tokenizer);
-
         var ml = new MLContext(settings.Options.Seed);
-        using var fitted = terminal.Follow("Training", progress => Fit(ml, model, training, validation, progress, cancellation));
+        using var initial = settings.Initial is { } path ? InitialClassifierFile.Load(ml, path) : null;
+        CheckLabels(training, validation, test, initial?.Classifier.ClassNames ?? []);
+        var model = settings.Base is { } name ? BaseModel.Open(name, settings.Tokenizer) : initial!.Classifier.BaseModel;
+
+        using var fitted = terminal.Follow("Training", progress => Fit(ml, model, initial, training, validation, progress, cancellation));
         var tested = test is null ? null : terminal.Follow("Testing", _ => Evaluate(ml, fitted, test));
         cancellation.ThrowIfCancellationRequested();
         var report = fitted.LastTransformer.TrainingReport;
@@ -62,12 +64,13 @@ internal sealed class ClassifyTraining(ClassifySettings settings, Terminal termi
             $"--label, --text and --text-pair must be different columns; '{columns.CountBy(name => name).First(pair => pair.Value > 1).Key}' is given twice.");
     }
 
-    private void CheckLabels(TextTable training, TextTable? validation, TextTable? test)
+    private void CheckLabels(TextTable training, TextTable? validation, TextTable? test, IReadOnlyList<string> before)
     {
         var known = Labels(training);
         if (known.Count < 2)
             throw new BadInputException(
                 $"{training.Path}: all {training.Rows.Count} rows have the label '{known.First()}'; classification needs two or more classes.");
+        known.UnionWith(before);
         foreach (var held in new[] { validation, test })
         {
             if (held is null) continue;
@@ -85,8 +88,10 @@ internal sealed class ClassifyTraining(ClassifySettings settings, Terminal termi
     }
 
     private TransformerChain<TextClassificationTransformer> Fit(
-        MLContext ml, PretrainedModel model, TextTable training, TextTable? validation, WorkProgress progress, CancellationToken cancellation)
+        MLContext ml, PretrainedModel model, InitialClassifierFile? initial, TextTable training, TextTable? validation, WorkProgress progress,
+        CancellationToken cancellation)
     {
+        var method = settings.Method ?? (initial is { Classifier.Lora: null } ? FineTuningMethod.Full : FineTuningMethod.Lora);
         var options = settings.Options with
         {
             LabelColumnName = settings.Label!,
@@ -95,11 +100,13 @@ internal sealed class ClassifyTraining(ClassifySettings settings, Terminal termi
             ScoreColumnName = Score,
             OutputColumnName = PredictedLabel,
             ValidationSet = validation is null ? null : TextTableView.Of(validation),
+            Lora = settings.Lora ?? initial?.Classifier.Lora ?? new LoraOptions(),
+            InitialModel = initial?.Initial,
             Progress = new StepProgress(progress),
             CancellationToken = cancellation,
         };
         var trainers = ml.MulticlassClassification.Trainers;
-        var trainer = settings.Method is FineTuningMethod.Lora
+        var trainer = method is FineTuningMethod.Lora
             ? trainers.LoraTextClassification(model, options)
             : trainers.FullFineTuningTextClassification(model, options);
         ml.Log += (_, entry) =>
@@ -108,7 +115,17 @@ internal sealed class ClassifyTraining(ClassifySettings settings, Terminal termi
             if (isOurs && entry.Kind is ChannelMessageKind.Info or ChannelMessageKind.Warning)
                 progress.Say(OptionNames.AsTyped(entry.RawMessage));
         };
-        return ml.Transforms.Conversion.MapValueToKey(settings.Label!).Append(trainer).Fit(TextTableView.Of(training));
+        return KeyOrder(ml, training, initial).Append(trainer).Fit(TextTableView.Of(training));
+    }
+
+    // Evaluate compares keys by number, so they are numbered as the model numbers its classes: the initial model's first.
+    private IEstimator<ITransformer> KeyOrder(MLContext ml, TextTable training, InitialClassifierFile? initial)
+    {
+        if (initial is null) return ml.Transforms.Conversion.MapValueToKey(settings.Label!);
+        var label = training.IndexOf(settings.Label!);
+        var names = initial.Classifier.ClassNames.Concat(training.Rows.Select(row => row.Fields[label])).Distinct();
+        return ml.Transforms.Conversion.MapValueToKey(
+            settings.Label!, keyData: ml.Data.LoadFromEnumerable(names.Select(name => new ClassName { Value = name })));
     }
 
     private ClassificationTest Evaluate(MLContext ml, ITransformer fitted, TextTable test)
@@ -129,4 +146,9 @@ internal sealed class ClassifyTraining(ClassifySettings settings, Terminal termi
     private static IEnumerable<(string, string)> Describe(ClassificationTest? test) => test is null
         ? []
         : [("Test accuracy", $"{test.Accuracy:F4}"), ("Test macro accuracy", $"{test.MacroAccuracy:F4}"), ("Test log-loss", $"{test.LogLoss:F4}")];
+
+    private sealed class ClassName
+    {
+        public string Value { get; set; } = "";
+    }
 }

@@ -18,8 +18,10 @@ internal sealed class TrainVerb
 
     private readonly Option<string?> _task = VerbOptions.Choice(
         "--task", "classify: text classification. masked: masked language modeling.", Classify, Masked);
-    private readonly Option<string> _base = VerbOptions.Required(
+    private readonly Option<string?> _base = VerbOptions.Path(
         "--base", "What to start from: a checkpoint folder, mini-encoder, or new:CONFIG.json for random weights (with --tokenizer).", "B");
+    private readonly Option<string?> _initial = VerbOptions.Path(
+        "--initial", "classify: go on from a model that train --out wrote; its base, method and adapter are taken where they are not given.", "M.mlnet");
     private readonly Option<string?> _tokenizer = VerbOptions.Path(
         "--tokenizer", "With --base new:CONFIG.json: a folder with the tokenizer's files.", "DIR");
     private readonly Option<string> _data = VerbOptions.Required(
@@ -75,7 +77,7 @@ internal sealed class TrainVerb
         verb._task.Required = true;
         var command = new Command("train", "Fine-tune a text classifier, or (pre)train an encoder on running text.")
         {
-            verb._task, verb._base, verb._tokenizer, verb._data, verb._validation, verb._test, verb._label, verb._text, verb._textPair, verb._delimiter,
+            verb._task, verb._base, verb._initial, verb._tokenizer, verb._data, verb._validation, verb._test, verb._label, verb._text, verb._textPair, verb._delimiter,
             verb._limit, verb._method, verb._rank, verb._alpha, verb._loraDropout, verb._targets, verb._epochs, verb._batchSize,
             verb._learningRate, verb._maxTokens, verb._maskedShare, verb._causalShare, verb._schedule, verb._warmup, verb._dtype, verb._out, verb._seed, verb._device, verb._json,
         };
@@ -87,6 +89,7 @@ internal sealed class TrainVerb
     {
         var isMasked = parsed.GetValue(_task) == Masked;
         RefuseOptionsOfOthers(parsed, isMasked);
+        RequireAStart(parsed, isMasked);
         TorchNativeLibrary.EnsureLoaded();
         VerbOptions.ChooseDevice(parsed.GetValue(_device)!);
         if (isMasked) new MaskedTraining(ReadMasked(parsed), _terminal).Run(cancellation);
@@ -100,7 +103,7 @@ internal sealed class TrainVerb
         if (isMasked && parsed.GetValue(_method) == Lora)
             throw new BadInputException("--method lora does not go with --task masked, which trains all weights; leave it out.");
         Option[] ofLora = [_rank, _alpha, _loraDropout, _targets];
-        if (isMasked) Refuse([_label, _textPair, .. ofLora], $"--task {Masked}");
+        if (isMasked) Refuse([_initial, _label, _textPair, .. ofLora], $"--task {Masked}");
         else Refuse([_dtype, _maskedShare], $"--task {Classify}");
         if (parsed.GetValue(_method) == Full) Refuse(ofLora, $"--method {Full}");
 
@@ -111,21 +114,33 @@ internal sealed class TrainVerb
         }
     }
 
+    private void RequireAStart(ParseResult parsed, bool isMasked)
+    {
+        if (parsed.GetValue(_base) is not null) return;
+        if (isMasked || parsed.GetValue(_initial) is null)
+            throw new BadInputException(
+                $"--base is missing: a checkpoint folder, mini-encoder, or new:CONFIG.json{(isMasked ? "" : "; or go on from a trained model with --initial")}.");
+        if (parsed.GetValue(_tokenizer) is not null)
+            throw new BadInputException("--tokenizer has no effect without --base: the initial model brings its own; leave it out.");
+    }
+
     private ClassifySettings ReadClassify(ParseResult parsed)
     {
+        Option[] ofLora = [_rank, _alpha, _loraDropout, _targets];
+        var takesInitials = parsed.GetValue(_initial) is not null && !ofLora.Any(parsed.IsGiven);
         var lora = new LoraOptions { Alpha = parsed.GetValue(_alpha), Dropout = parsed.GetValue(_loraDropout) ?? 0 };
         if (parsed.GetValue(_rank) is { } rank) lora = lora with { Rank = rank };
         if (parsed.GetValue(_targets) is { } targets)
             lora = lora with { TargetModules = targets.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries) };
         var defaults = new TextClassificationOptions();
         return new ClassifySettings(
-            parsed.GetValue(_base)!, parsed.GetValue(_tokenizer), parsed.GetValue(_data)!, parsed.GetValue(_validation), parsed.GetValue(_test),
-            parsed.GetValue(_label), parsed.GetValue(_text), parsed.GetValue(_textPair), parsed.GetValue(_delimiter), parsed.GetValue(_limit),
-            parsed.GetValue(_method) == Full ? FineTuningMethod.Full : FineTuningMethod.Lora,
+            parsed.GetValue(_base), parsed.GetValue(_tokenizer), parsed.GetValue(_initial), parsed.GetValue(_data)!,
+            parsed.GetValue(_validation), parsed.GetValue(_test), parsed.GetValue(_label), parsed.GetValue(_text), parsed.GetValue(_textPair), parsed.GetValue(_delimiter), parsed.GetValue(_limit),
+            parsed.GetValue(_method) switch { Full => FineTuningMethod.Full, Lora => FineTuningMethod.Lora, _ => null },
+            takesInitials ? null : lora,
             parsed.GetValue(_out), parsed.GetValue(_json),
             defaults with
             {
-                Lora = lora,
                 MaxEpochs = parsed.GetValue(_epochs) ?? defaults.MaxEpochs,
                 BatchSize = parsed.GetValue(_batchSize) ?? defaults.BatchSize,
                 LearningRate = parsed.GetValue(_learningRate),

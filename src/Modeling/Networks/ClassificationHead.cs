@@ -36,6 +36,17 @@ internal sealed class ClassificationHead : nn.Module<Tensor, Tensor>
     /// <summary>The checkpoint key of the matrix with one row per class.</summary>
     public static string ClassesWeightKey(ModelFamily family) => Keys(family).Classes + ".weight";
 
+    /// <summary>Rows of further classes, drawn as those of a new head are.</summary>
+    public static Dictionary<string, Tensor> DrawClasses(EncoderConfig config, int count, Device device, Generator generator)
+    {
+        var classes = Keys(config.Family).Classes;
+        return new()
+        {
+            [classes + ".weight"] = Initialization.Normal(config.InitializerRange).Draw([count, config.HiddenSize], device, generator),
+            [classes + ".bias"] = Initialization.Zeros.Draw([count], device, generator),
+        };
+    }
+
     /// <summary>Registers the two maps under the names of the checkpoint, which for BERT lie in different places.</summary>
     public void RegisterIn(nn.Module root)
     {

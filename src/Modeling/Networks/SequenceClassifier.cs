@@ -24,6 +24,18 @@ public sealed class SequenceClassifier : nn.Module<TokenBatch, Tensor>
     /// <summary>Whether the parameter with this checkpoint key belongs to the head (for BERT: the pooler too).</summary>
     public static bool IsHeadKey(string key, EncoderConfig config) => ClassificationHead.IsHeadKey(key, config.Family);
 
+    /// <summary>The head's rows of further classes, as a new network draws them; the caller owns them.</summary>
+    /// <param name="config">Of the network.</param>
+    /// <param name="count">How many classes, 1 or more.</param>
+    /// <param name="device">Where the rows shall be; they are drawn on the CPU.</param>
+    /// <param name="generator">A CPU generator.</param>
+    /// <returns>Weight (classes, hidden) and bias (classes), by checkpoint key.</returns>
+    public static Dictionary<string, Tensor> DrawClasses(EncoderConfig config, int count, Device device, Generator generator)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(count, 1);
+        return ClassificationHead.DrawClasses(config, count, device, generator);
+    }
+
     /// <summary>The encoder's linear slots that an adapter may target, the same in every layer.</summary>
     public static IReadOnlyList<ProjectionShape> Slots(EncoderConfig config) => EncoderLayer.Slots(config);
 

@@ -35,15 +35,25 @@ internal abstract class LabelMapping
             ? (typeof(KeyLabelMapping<>), LabelValues.From(column))
             : (typeof(RawLabelMapping<>), null);
 
-        var theirs = values is null ? column.Type.RawType : values.ValueType?.RawType ?? typeof(uint);
-        var ours = labels.ValueType?.RawType ?? typeof(uint);
-        if (LabelIdentity.KindOf(theirs) != LabelIdentity.KindOf(ours))
-            throw new ArgumentException($"The labels of column '{column.Name}' are {LabelIdentity.KindOf(theirs)}; the model's classes are "
-                + $"{LabelIdentity.KindOf(ours)} ({Sample(labels)}). Give the column the values the training labels had.");
+        CheckKind(labels, values is null ? column.Type.RawType : values.ValueType?.RawType, column.Name);
 
         object?[] arguments = values is null ? [column, labels] : [column, labels, values];
         return (LabelMapping)Activator.CreateInstance(definition.MakeGenericType(column.Type.RawType),
             BindingFlags.Instance | BindingFlags.Public | BindingFlags.DoNotWrapExceptions, null, arguments, null)!;
+    }
+
+    /// <summary>Refuses values that can never equal those of the classes.</summary>
+    /// <param name="labels">The classes.</param>
+    /// <param name="values">Type of a column's values; null for a key column without any.</param>
+    /// <param name="columnName">That column.</param>
+    /// <exception cref="ArgumentException">Another kind of value.</exception>
+    internal static void CheckKind(LabelValues labels, Type? values, string columnName)
+    {
+        var theirs = values ?? typeof(uint);
+        var ours = labels.ValueType?.RawType ?? typeof(uint);
+        if (LabelIdentity.KindOf(theirs) != LabelIdentity.KindOf(ours))
+            throw new ArgumentException($"The labels of column '{columnName}' are {LabelIdentity.KindOf(theirs)}; the model's classes are "
+                + $"{LabelIdentity.KindOf(ours)} ({Sample(labels)}). Give the column the values the training labels had.");
     }
 
     private protected uint CountMissing()

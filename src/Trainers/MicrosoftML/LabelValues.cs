@@ -54,6 +54,26 @@ internal abstract class LabelValues
     /// <exception cref="ArgumentException">The column's values can never equal these: another kind of value, or a vector.</exception>
     public LabelMapping MapFrom(DataViewSchema.Column column) => LabelMapping.Create(this, column);
 
+    /// <summary>These classes, followed by those of others that are not among them; the new ones get the type of these.</summary>
+    /// <param name="others">The classes of another key column.</param>
+    /// <param name="columnName">That column, for errors.</param>
+    /// <exception cref="ArgumentException">Another kind of value, a value that the type of these cannot hold, or more than <see cref="MaxCount"/> classes.</exception>
+    public LabelValues FollowedBy(LabelValues others, string columnName)
+    {
+        LabelMapping.CheckKind(this, others.ValueType?.RawType, columnName);
+        var known = Enumerable.Range(0, Count).Select(Identity).ToHashSet();
+        var added = Enumerable.Range(0, others.Count).Select(others.Identity).OfType<object>().Where(known.Add).ToList();
+        if (Count + added.Count > MaxCount)
+            throw new ArgumentException($"Column '{columnName}' adds {added.Count:N0} classes to {Count:N0}; at most {MaxCount:N0} are supported.");
+        return added.Count == 0 ? this : Append(added, columnName);
+    }
+
+    /// <summary>Whether each of another column's classes has the same number here.</summary>
+    public bool NumbersLike(LabelValues others) =>
+        others.Count <= Count && Enumerable.Range(0, others.Count).All(i => Equals(Identity(i), others.Identity(i)));
+
+    private protected abstract LabelValues Append(IReadOnlyList<object> identities, string columnName);
+
     /// <summary>Writes the classes.</summary>
     /// <exception cref="NotSupportedException">Values of a type that only lives in memory.</exception>
     public void Save(Stream stream)

@@ -32,6 +32,31 @@ internal sealed class LabelValues<T> : LabelValues
 
     private protected override void SaveValues(BinaryWriter writer) => LabelValuesCodec.Write(writer, _values);
 
+    private protected override LabelValues Append(IReadOnlyList<object> identities, string columnName) => new LabelValues<T>(
+        new VectorDataViewType((PrimitiveDataViewType)_type.ItemType, Count + identities.Count), [.. _values, .. identities.Select(identity => Of(identity, columnName))]);
+
+    // Only numbers have an identity of another type than the value, besides text.
+    private static T Of(object identity, string columnName)
+    {
+        try
+        {
+            var value = identity switch
+            {
+                T same => same,
+                string text => (T)(object)text.AsMemory(),
+                _ => (T)Convert.ChangeType(identity, typeof(T), CultureInfo.InvariantCulture),
+            };
+            if (identity.Equals(LabelIdentity.Of(value))) return value;
+        }
+        catch (Exception e) when (e is OverflowException or InvalidCastException)
+        {
+            // Said below.
+        }
+        throw new ArgumentException(
+            $"Class '{LabelIdentity.Spell(identity)}' of column '{columnName}' is no {typeof(T).Name}, which the model's classes are. "
+            + "Give the column the type that the model's labels had.");
+    }
+
     private void CopyTo(ref VBuffer<T> destination)
     {
         var editor = VBufferEditor.Create(ref destination, _values.Length);
@@ -57,6 +82,17 @@ internal sealed class CountedLabelValues(int count) : LabelValues(count)
     internal override object? Identity(int index) => LabelIdentity.Of(index + 1);
 
     public override void Annotate(DataViewSchema.Annotations.Builder annotations, string kind) { }
+
+    // Nothing can name these classes but their place, so what comes after the last one is the next.
+    private protected override LabelValues Append(IReadOnlyList<object> identities, string columnName)
+    {
+        var wanted = Enumerable.Range(Count + 1, identities.Count).Select(number => LabelIdentity.Of(number)).ToHashSet();
+        if (identities.FirstOrDefault(identity => !wanted.Contains(identity)) is { } other)
+            throw new ArgumentException(
+                $"Class '{LabelIdentity.Spell(other)}' of column '{columnName}' cannot follow the model's classes, which have no names and count 1 to {Count}; "
+                + $"further ones are {Count + 1}, {Count + 2}, and so on.");
+        return new CountedLabelValues(Count + identities.Count);
+    }
 
     private protected override void SaveValues(BinaryWriter writer) => writer.Write(Count);
 }

@@ -16,8 +16,11 @@ internal sealed class ClassifierFit : IDisposable
     private readonly ParameterSource _source;
     private readonly SequenceClassifier _network;
 
+    private readonly string[] _keptKeys;
+
     public ClassifierFit(
-        PretrainedModel model, FineTuningMethod method, TextClassificationOptions options, int classCount, Device device, FitRandomness randomness)
+        PretrainedModel model, FineTuningMethod method, TextClassificationOptions options, int classCount, Device device, FitRandomness randomness,
+        InitialClassifier? initial = null)
     {
         (_model, _method, _options, _device, _randomness) = (model, method, options, device, randomness);
         _config = options.Dropout is { } dropout
@@ -27,8 +30,12 @@ internal sealed class ClassifierFit : IDisposable
         _base = SharedWeights.Acquire(model, device);
         try
         {
-            _source = new ParameterSource(_base.Tensors, device, IsTrainable, randomness.Generator);
+            using var scope = NewDisposeScope();     // what was made only to be copied into the network
+            var weights = initial?.Weights(method, _base.Tensors, classCount, device, randomness.Generator) ?? _base.Tensors;
+            _source = new ParameterSource(weights, device, IsTrainable, randomness.Generator);
             _network = new SequenceClassifier(new NetworkContext(_config, projections, randomness.Dropout), _source, classCount);
+            // What an earlier fit drew in place of the base's, no checkpoint can give back either.
+            _keptKeys = [.. _source.Initialized, .. initial?.Keys ?? []];
         }
         catch
         {
@@ -46,7 +53,7 @@ internal sealed class ClassifierFit : IDisposable
     public TrainingOutcome Train(EncodedRows training, EncodedRows validation, double[] classWeights, ITrainingObserver observer)
     {
         using var task = new ClassificationTask(_network, _config, training, validation, classWeights, _options.BatchSize, _device);
-        return new TrainingLoop(task, Plan(), _randomness, observer, _source.Initialized).Run();
+        return new TrainingLoop(task, Plan(), _randomness, observer, _keptKeys).Run();
     }
 
     public TrainingReport Report(TrainingOutcome outcome, int seed, EncodedRows training, EncodedRows validation, int unlabelledRows) =>

@@ -111,6 +111,15 @@ public sealed record TextClassificationOptions
     /// <value>Default: every option at its own default (rank 8 on every linear map of the encoder).</value>
     public LoraOptions Lora { get; init; } = new();
 
+    /// <summary>A fine-tuned classifier whose weights training starts from: its adapter and head, or all its weights.</summary>
+    /// <value>
+    /// Fine-tuned from the same base (by content); null, the default, starts from the base alone. A LoRA fit wants an adapter of the same rank,
+    /// alpha and targets; a full fit takes a fully tuned model or merges an adapter. Its classes come first, in its order, and are matched by
+    /// value; classes that only the new rows have are appended, with freshly drawn rows of the head; classes without new rows stay. AdamW's
+    /// moments start at zero and the schedule from its beginning: a model file holds neither.
+    /// </value>
+    public InitialModel? InitialModel { get; init; }
+
     /// <summary>What a saved model holds of the base.</summary>
     /// <value>Default <see cref="BaseStorage.Embedded"/>.</value>
     public BaseStorage BaseStorage { get; init; } = BaseStorage.Embedded;
@@ -166,6 +175,8 @@ public sealed record TextClassificationOptions
             if (BaseStorage is BaseStorage.TunedOnly)
                 yield return "BaseStorage is TunedOnly, but an adapter is nothing without its base; use Embedded or Reference.";
         }
+        if (InitialModel?.Path is { } path && !File.Exists(path))
+            yield return $"InitialModel is '{path}'; there is no such file. Name a model file, or null to start from {model.Name} alone.";
         if (BaseStorage is BaseStorage.Reference && model.Folder is null)
             yield return $"BaseStorage is Reference, but {model.Name} is no folder that could be referred to; use Embedded.";
     }

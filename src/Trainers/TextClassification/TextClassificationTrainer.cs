@@ -41,7 +41,12 @@ public sealed class TextClassificationTrainer : IEstimator<TextClassificationTra
         TextTrainerShape.Output(_host, inputSchema, _columns, _options.LabelColumnName);
 
     /// <summary>Fine-tunes the model on these rows; the caller disposes the transformer.</summary>
-    /// <exception cref="ArgumentException">The data cannot be learned from: a wrong column, no rows, a single class.</exception>
+    /// <exception cref="ArgumentException">
+    /// The data cannot be learned from: a wrong column, no rows, a single class. Or the initial model does not fit: another base, another method,
+    /// an adapter of another shape, no classifier in it or several.
+    /// </exception>
+    /// <exception cref="InvalidDataException">The initial model's file cannot be loaded.</exception>
+    /// <exception cref="ObjectDisposedException">The initial model was disposed.</exception>
     /// <exception cref="TrainingDivergedException">The loss was no longer a number.</exception>
     /// <exception cref="OperationCanceledException">Stopped through the options' token or MLContext.CancelExecution.</exception>
     public TextClassificationTransformer Fit(IDataView input)
@@ -52,13 +57,14 @@ public sealed class TextClassificationTrainer : IEstimator<TextClassificationTra
         using var progress = _host.StartProgressChannel(_columns.Component);
         using var scope = NewDisposeScope();
 
-        var labels = LabelValues.From(input.Schema[_options.LabelColumnName]);
+        using var initial = OpenInitial();
+        var labels = LabelsOf(input.Schema[_options.LabelColumnName], initial, channel);
         var weights = ClassWeightsBy(labels);
         var device = ChooseDevice(text => channel.Info(text));
         using var randomness = new FitRandomness(_seed);
         var (training, validation, read) = ReadRows(input, labels, randomness, channel);
 
-        using var fit = new ClassifierFit(_model, _method, _options, labels.Count, device, randomness);
+        using var fit = new ClassifierFit(_model, _method, _options, labels.Count, device, randomness, initial);
         if (fit.DrawnAnew is { Count: > 0 } drawn)
             channel.Warning($"{_model.Name} does not hold {drawn[0]}{(drawn.Count > 1 ? $" and {drawn.Count - 1} more" : "")}; drawn at random.");
         var observer = new FitObserver(CheckCancelled, channel, progress, _options.Progress);
@@ -74,6 +80,34 @@ public sealed class TextClassificationTrainer : IEstimator<TextClassificationTra
         }
         channel.Info($"Kept the weights of epoch {report.KeptEpoch} of {report.Epochs.Count}; {report.ExamplesPerSecond:F0} rows per second.");
         return CreateTransformer(labels, outcome, device, report);
+    }
+
+    private InitialClassifier? OpenInitial()
+    {
+        if (_options.InitialModel is not { } given) return null;
+        var initial = InitialClassifier.Open(given, _environment);
+        try
+        {
+            initial.Check(_model, _method, _options.Lora);
+            return initial;
+        }
+        catch
+        {
+            initial.Dispose();
+            throw;
+        }
+    }
+
+    private static LabelValues LabelsOf(DataViewSchema.Column column, InitialClassifier? initial, IChannel channel)
+    {
+        var own = LabelValues.From(column);
+        if (initial is null) return own;
+        var labels = initial.Labels.FollowedBy(own, column.Name);
+        if (!labels.NumbersLike(own))
+            channel.Warning(
+                $"Column '{column.Name}' numbers its classes otherwise than the model, which keeps InitialModel's order. Training matches them by value, but "
+                + "Evaluate compares numbers: give MapValueToKey the model's ClassNames as keyData.");
+        return labels;
     }
 
     private TextClassificationTransformer CreateTransformer(LabelValues labels, TrainingOutcome outcome, Device device, TrainingReport report)

@@ -52,6 +52,8 @@ public sealed class TextClassificationTransformer : ITransformer, ITextScorerSou
     /// <summary>The classes, in the order of the Score column.</summary>
     public IReadOnlyList<string> ClassNames { get; }
 
+    internal LabelValues Labels => _scoring.Labels;
+
     /// <inheritdoc/>
     public bool IsRowToRowMapper => true;
 
@@ -79,7 +81,7 @@ public sealed class TextClassificationTransformer : ITransformer, ITextScorerSou
 
     // Shares of prediction engines come back only when they are collected (ML.NET does not dispose an engine's row), so counting alone
     // would let a disposed transformer live on for a while.
-    private SharedOwner<ClassifierScorer>.Share AcquireShare()
+    internal SharedOwner<ClassifierScorer>.Share AcquireShare()
     {
         if (_isDisposed)
             throw new ObjectDisposedException(

@@ -52,6 +52,53 @@ public class LabelValuesTests
     }
 
     [Fact]
+    public void FollowedBy_OtherOrderAndNewValues_KeepsItsOwnFirst()
+    {
+        var followed = Labels("b", "a").FollowedBy(Labels("c", "a", "d"), "Label");
+        Assert.Equal(["b", "a", "c", "d"], Names(followed));
+        Assert.True(followed.NumbersLike(Labels("b", "a", "c")));
+        Assert.False(followed.NumbersLike(Labels("a", "b")));
+    }
+
+    [Fact]
+    public void FollowedBy_NothingNew_IsItself()
+    {
+        var labels = Labels("b", "a");
+        Assert.Same(labels, labels.FollowedBy(Labels("a"), "Label"));
+    }
+
+    [Fact]
+    public void FollowedBy_NumbersOfAnotherType_GetItsOwn()
+    {
+        var followed = Labels(3, 1).FollowedBy(Labels(1f, 2f), "Label");
+        Assert.Equal(NumberDataViewType.Int32, followed.ValueType);
+        Assert.Equal(["3", "1", "2"], Names(followed));
+        Assert.Equal(["0.5", "7"], Names(Labels(0.5).FollowedBy(Labels((byte)7), "Label")));
+    }
+
+    [Fact]
+    public void FollowedBy_NumberItsTypeCannotHold_IsRefused()
+    {
+        var half = Assert.Throws<ArgumentException>(() => Labels(3, 1).FollowedBy(Labels(2.5f), "Kind"));
+        Assert.Contains("Class '2.5' of column 'Kind' is no Int32", half.Message);
+        Assert.Contains("Class '300' of column 'Kind' is no Byte", Assert.Throws<ArgumentException>(() => Labels((byte)3).FollowedBy(Labels(300), "Kind")).Message);
+    }
+
+    [Fact]
+    public void FollowedBy_AnotherKind_IsRefused() => Assert.Contains(
+        "The labels of column 'Kind' are numbers; the model's classes are text ('a')",
+        Assert.Throws<ArgumentException>(() => Labels("a").FollowedBy(Labels(1), "Kind")).Message);
+
+    [Fact]
+    public void FollowedBy_WithoutNames_CountsOn()
+    {
+        var three = LabelValues.From(Counted(3).Schema["Label"]);
+        Assert.Equal(["1", "2", "3", "4", "5"], Names(three.FollowedBy(LabelValues.From(Counted(5).Schema["Label"]), "Label")));
+        Assert.Equal(["1", "2", "3", "4", "5"], Names(three.FollowedBy(Labels(5f, 2f, 4f), "Label")));
+        Assert.Contains("further ones are 4, 5", Assert.Throws<ArgumentException>(() => three.FollowedBy(Labels(9), "Label")).Message);
+    }
+
+    [Fact]
     public void From_NotAKey_SaysToMapIt()
     {
         var error = Assert.Throws<ArgumentException>(() => LabelValues.From(TextTable.Create(_ml, 1).Schema["Title"]));
@@ -244,4 +291,6 @@ public class LabelValuesTests
 
     private static IDataView RawColumn<T>(MLContext ml, object[] values) =>
         ml.Data.LoadFromEnumerable(values.Select(v => new Value<T> { Label = (T)v }).ToArray());
+
+    private LabelValues Labels<T>(params T[] values) where T : notnull => LabelValues.From(KeyColumn([.. values.Cast<object>()]).Schema["Label"]);
 }
