@@ -70,12 +70,16 @@ if (args.Length > 0) Early.Load();
 using var ones = TorchSharp.torch.ones(3, 4);
 using var sum = ones.sum();
 System.Console.WriteLine($"sum {TorchSharp.TensorExtensionMethods.ToSingle(sum)}");
+if (args.Length > 0) Early.Tell();
 
 // Apart from Main, whose compilation would already run the initializer of MLNetLoRA's own assembly.
 internal static class Early
 {
     [System.Runtime.CompilerServices.MethodImpl(System.Runtime.CompilerServices.MethodImplOptions.NoInlining)]
     public static void Load() => MLNetLoRA.Modeling.TorchNativeLibrary.EnsureLoaded();
+
+    [System.Runtime.CompilerServices.MethodImpl(System.Runtime.CompilerServices.MethodImplOptions.NoInlining)]
+    public static void Tell() => System.Console.WriteLine(MLNetLoRA.Modeling.TorchNativeLibrary.ExistingLibTorch);
 }
 CS
 
@@ -115,11 +119,21 @@ else
   say "failure texts" "skipped: the shipped library loads on this system by itself"
 fi
 
+# A copy that says it is of another version: it has to pass the self-test, in another process of the same program.
+named() { MLNETLORA_LIBTORCH=$work/named MLNETLORA_LIBTORCH_ALLOW_MISMATCH=1 "$@"; }
+mkdir -p "$work/named" && cp -r "$restored/libtorch-cpu-linux-x64/$libtorch/runtimes/linux-x64/native" "$work/named/lib"
+echo 2.9.0 >"$work/named/build-version"
+expect "named libtorch of another version, dotnet App.dll" "libtorch 2.9.0 (" named dotnet "$built.dll" early
+expect "named libtorch of another version, executable" "libtorch 2.9.0 (" named "$built" early
+expect "named libtorch that is none" "there is no such folder" env MLNETLORA_LIBTORCH="$work/none" "$built" early
+
 publish() { rm -rf "$work/out"; dotnet publish "$app" -c Release -o "$work/out" -v q --nologo "$@" >"$work/log" 2>&1; }
 published() {
   local name=$1
   shift
-  if publish "$@"; then expect "$name" "sum 12" "$work/out/App"
+  if publish "$@"; then
+    expect "$name" "sum 12" "$work/out/App"
+    expect "$name, named libtorch" "libtorch 2.9.0 (" named "$work/out/App" early
   else say "$name" FAILED; tail -n 5 "$work/log"; failures=$((failures + 1)); fi
   rm -rf "$work/out"
 }

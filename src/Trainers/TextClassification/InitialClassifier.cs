@@ -1,4 +1,3 @@
-using Microsoft.ML;
 using Microsoft.ML.Runtime;
 using MLNetLoRA.Modeling;
 using static TorchSharp.torch;
@@ -35,7 +34,7 @@ internal sealed class InitialClassifier : IDisposable
     public static InitialClassifier Open(InitialModel initial, IHostEnvironment env)
     {
         if (initial.Classifier is { } given) return new InitialClassifier(initial.Name, given, null);
-        var model = Load(initial, env);
+        var model = ModelLoading.Load(env, initial.Path!);
         try
         {
             return new InitialClassifier(initial.Name, InitialModel.Find(model, initial.Name), model as IDisposable);
@@ -90,20 +89,6 @@ internal sealed class InitialClassifier : IDisposable
     {
         _share.Dispose();
         _loaded?.Dispose();
-    }
-
-    private static ITransformer Load(InitialModel initial, IHostEnvironment env)
-    {
-        try
-        {
-            return new ModelOperationsCatalog(env).Load(initial.Path!, out DataViewSchema _);
-        }
-        catch (Exception exception) when (exception is not (OutOfMemoryException or OperationCanceledException))
-        {
-            // A damaged zip, an unknown component or a wrong version each end in another type of exception.
-            throw new InvalidDataException(
-                $"InitialModel: {initial.Name} cannot be loaded as a model: {exception.GetBaseException().Message}", exception);
-        }
     }
 
     private static List<string> Differences(LoraOptions before, LoraOptions now, IReadOnlyList<ProjectionShape> slots)
