@@ -23,7 +23,7 @@ internal static class TinyCheckpoint
         var source = new ParameterSource(new Dictionary<string, Tensor>(), CPU, _ => false, generator);
         using var network = new MaskedLanguageModel(new NetworkContext(config, new PlainProjections(), null), source);
         var weights = network.named_parameters().ToDictionary(parameter => parameter.name, parameter => (Tensor)parameter.parameter);
-        CheckpointFolder.Write(folder, config, TextTokenizer.FromFolder(folder), weights, dataType, "RobertaForMaskedLM");
+        CheckpointFolder.Write(folder, config, TextTokenizer.FromFolder(folder), weights, dataType, config.MaskedLanguageModelArchitecture);
         return folder;
     }
 }

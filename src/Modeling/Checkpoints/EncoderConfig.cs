@@ -2,8 +2,8 @@ namespace MLNetLoRA.Modeling;
 
 /// <summary>The architecture of an encoder: what Hugging Face keeps in config.json. Immutable.</summary>
 /// <remarks>
-/// Messages use the names of config.json. Defaults are those of Hugging Face's configuration classes, which are the same
-/// for both families except for <see cref="PadTokenId"/>. Equality compares <see cref="LabelNames"/> by reference.
+/// Named here as BERT's config.json names them; messages use the family's own names (DistilBERT's hidden_size is dim). Defaults are those of
+/// Hugging Face's configuration classes. Equality compares <see cref="LabelNames"/> by reference.
 /// </remarks>
 public sealed record EncoderConfig
 {
@@ -11,7 +11,12 @@ public sealed record EncoderConfig
     private const int LargestSize = 1_000_000;
     private const int LargestVocabulary = 10_000_000;
 
+    /// <summary>What DistilBERT's classes are written with: it is no setting there.</summary>
+    private const double FixedEpsilon = 1e-12;
+
     private readonly int? _padTokenId;
+    private readonly int? _embeddingSize;
+    private readonly double? _classifierDropout;
 
     /// <summary>The architecture, <c>model_type</c>.</summary>
     public required ModelFamily Family { get; init; }
@@ -40,19 +45,35 @@ public sealed record EncoderConfig
     /// <value>1 to 1,000,000.</value>
     public required int MaxPositions { get; init; }
 
+    /// <summary>Width of the embedding tables, <c>embedding_size</c>; where it is not <see cref="HiddenSize"/>, a linear map follows.</summary>
+    /// <value>1 to 1,000,000; default <see cref="HiddenSize"/>, the only value for families other than ELECTRA.</value>
+    public int EmbeddingSize
+    {
+        get => _embeddingSize ?? HiddenSize;
+        init => _embeddingSize = value;
+    }
+
     /// <summary>Rows of the token type embedding, <c>type_vocab_size</c>: 2 tells the sentences of a pair apart.</summary>
-    /// <value>1 to 1,000,000; default 2.</value>
-    public int TypeVocabularySize { get; init; } = 2;
+    /// <value>1 to 1,000,000, default 2; always 0 for DistilBERT, which has no such embedding.</value>
+    public int TypeVocabularySize
+    {
+        get => Layout.HasTokenTypes ? field : 0;
+        init;
+    } = 2;
 
     /// <summary>Added to the variance in every layer norm, <c>layer_norm_eps</c>.</summary>
-    /// <value>Above 0, below 1; default 1e-12.</value>
-    public double LayerNormEpsilon { get; init; } = 1e-12;
+    /// <value>Above 0, below 1, default 1e-12; always 1e-12 for DistilBERT.</value>
+    public double LayerNormEpsilon
+    {
+        get => Layout.Config.LayerNormEpsilon is null ? FixedEpsilon : field;
+        init;
+    } = 1e-12;
 
     /// <summary>The token id that fills short rows of a batch, <c>pad_token_id</c>.</summary>
-    /// <value>A row of the word embedding; default 1 for RoBERTa, 0 for BERT.</value>
+    /// <value>A row of the word embedding; default 1 for RoBERTa and XLM-RoBERTa, 0 for the others.</value>
     public int PadTokenId
     {
-        get => _padTokenId ?? (Family == ModelFamily.Roberta ? 1 : 0);
+        get => _padTokenId ?? Layout.DefaultPadTokenId;
         init => _padTokenId = value;
     }
 
@@ -65,8 +86,12 @@ public sealed record EncoderConfig
     public double AttentionDropout { get; init; } = 0.1;
 
     /// <summary>Share of activations dropped in the classification head, <c>classifier_dropout</c>.</summary>
-    /// <value>0 or more, below 1; default null: as <see cref="HiddenDropout"/>.</value>
-    public double? ClassifierDropout { get; init; }
+    /// <value>0 or more, below 1; default null: as <see cref="HiddenDropout"/>, and 0.2 for DistilBERT.</value>
+    public double? ClassifierDropout
+    {
+        get => _classifierDropout ?? Layout.Classification.DefaultDropout;
+        init => _classifierDropout = value;
+    }
 
     /// <summary>Standard deviation of newly initialised weights, <c>initializer_range</c>.</summary>
     /// <value>0 to 1; default 0.02.</value>
@@ -80,21 +105,31 @@ public sealed record EncoderConfig
     /// <value>Default <see cref="HiddenActivation.Gelu"/>.</value>
     public HiddenActivation HiddenActivation { get; init; } = HiddenActivation.Gelu;
 
+    /// <summary>Whether position embeddings that no checkpoint holds are sines and cosines, <c>sinusoidal_pos_embds</c>.</summary>
+    /// <value>Default false; DistilBERT only. A checkpoint's own are read as they are, and trained with the rest by full fine-tuning.</value>
+    public bool HasSinusoidalPositions { get; init; }
+
     /// <summary>The names of a classification checkpoint's classes in output order, <c>id2label</c>.</summary>
     /// <value>Default null: none, or their ids are not 0, 1, 2, and so on.</value>
     public IReadOnlyList<string>? LabelNames { get; init; }
 
     /// <summary>The longest text in tokens, special tokens included.</summary>
     /// <remarks>
-    /// RoBERTa numbers positions from <see cref="PadTokenId"/> + 1, so the first rows of its position embedding serve no token.
+    /// RoBERTa and XLM-RoBERTa number positions from <see cref="PadTokenId"/> + 1, so the first rows of the position embedding serve no token.
     /// </remarks>
-    public int MaxTokens => Family == ModelFamily.Roberta ? MaxPositions - PadTokenId - 1 : MaxPositions;
+    public int MaxTokens => Layout.CountsPositionsFromPadding ? MaxPositions - PadTokenId - 1 : MaxPositions;
 
     /// <summary>Width of one attention head: <see cref="HiddenSize"/> / <see cref="HeadCount"/>.</summary>
     public int HeadSize => HiddenSize / HeadCount;
 
-    /// <summary>What checkpoint keys of this family start with, without the dot: <c>roberta</c> or <c>bert</c>.</summary>
-    public string CheckpointPrefix => Family == ModelFamily.Roberta ? "roberta" : "bert";
+    /// <summary>What the encoder's checkpoint keys start with, without the dot: <c>roberta</c> (XLM-RoBERTa's too), <c>bert</c> and so on.</summary>
+    public string CheckpointPrefix => Layout.Prefix;
+
+    /// <summary>The class of the transformers library that opens the encoder with its masked-language-model head: RobertaForMaskedLM and so on.</summary>
+    public string MaskedLanguageModelArchitecture => $"{Layout.ClassPrefix}ForMaskedLM";
+
+    /// <summary>How the family spells and arranges things.</summary>
+    internal FamilyLayout Layout => FamilyLayout.Of(Family);
 
     /// <summary>Reads a config.json strictly. Keys that do not change the network are ignored.</summary>
     /// <param name="json">UTF-8 text.</param>
@@ -136,27 +171,30 @@ public sealed record EncoderConfig
 
     private IEnumerable<(string[] Keys, string Text)> SizeFaults()
     {
-        (string Key, int Value, int Most)[] sizes =
+        var names = Layout.Config;
+        (string? Key, int Value, int Most)[] sizes =
         [
             ("vocab_size", VocabularySize, LargestVocabulary),
-            ("hidden_size", HiddenSize, LargestSize),
-            ("num_hidden_layers", LayerCount, MostLayers),
-            ("num_attention_heads", HeadCount, LargestSize),
-            ("intermediate_size", IntermediateSize, LargestSize),
+            (names.HiddenSize, HiddenSize, LargestSize),
+            (names.LayerCount, LayerCount, MostLayers),
+            (names.HeadCount, HeadCount, LargestSize),
+            (names.IntermediateSize, IntermediateSize, LargestSize),
             ("max_position_embeddings", MaxPositions, LargestSize),
-            ("type_vocab_size", TypeVocabularySize, LargestSize),
+            (names.TypeVocabularySize, TypeVocabularySize, LargestSize),
+            (names.EmbeddingSize, EmbeddingSize, LargestSize),
         ];
         foreach (var (key, value, most) in sizes)
-            if (value < 1 || value > most) yield return ([key], FormattableString.Invariant($"{key} is {value}; use 1 to {most:N0}."));
+            if (key is not null && (value < 1 || value > most)) yield return ([key], FormattableString.Invariant($"{key} is {value}; use 1 to {most:N0}."));
     }
 
     private IEnumerable<(string[] Keys, string Text)> ShareFaults()
     {
+        var names = Layout.Config;
         (string Key, double Value)[] shares =
         [
-            ("hidden_dropout_prob", HiddenDropout),
-            ("attention_probs_dropout_prob", AttentionDropout),
-            ("classifier_dropout", ClassifierDropout ?? 0),
+            (names.HiddenDropout, HiddenDropout),
+            (names.AttentionDropout, AttentionDropout),
+            (names.ClassifierDropout, ClassifierDropout ?? 0),
         ];
         foreach (var (key, value) in shares)
             if (value is not (>= 0 and < 1)) yield return ([key], FormattableString.Invariant($"{key} is {value}; use 0 or more, below 1."));
@@ -169,12 +207,19 @@ public sealed record EncoderConfig
 
     private IEnumerable<(string[] Keys, string Text)> RelationFaults()
     {
+        var names = Layout.Config;
         if (HiddenSize > 0 && HeadCount > 0 && HiddenSize % HeadCount != 0)
-            yield return (["hidden_size", "num_attention_heads"], $"hidden_size is {HiddenSize}, not a multiple of num_attention_heads {HeadCount}.");
+            yield return ([names.HiddenSize, names.HeadCount], $"{names.HiddenSize} is {HiddenSize}, not a multiple of {names.HeadCount} {HeadCount}.");
+        if (!Layout.MayProjectEmbeddings && EmbeddingSize != HiddenSize)
+            yield return (["embedding_size"],
+                $"embedding_size is {EmbeddingSize}, {names.HiddenSize} {HiddenSize}; in {Layout.ModelType} the two are one, only electra may differ.");
+        if (HasSinusoidalPositions && (names.SinusoidalPositions is null || HiddenSize % 2 != 0))
+            yield return (["sinusoidal_pos_embds", names.HiddenSize],
+                $"sinusoidal_pos_embds is true; that needs distilbert and an even {names.HiddenSize} (here {Layout.ModelType}, {HiddenSize}).");
         if (PadTokenId < 0 || (VocabularySize > 0 && PadTokenId >= VocabularySize))
             yield return (["pad_token_id", "vocab_size"],
                 $"pad_token_id is {PadTokenId}; use a row of the word embedding (vocab_size is {VocabularySize}).");
-        else if (Family == ModelFamily.Roberta && MaxPositions > 0 && PadTokenId >= MaxPositions - 1)
+        else if (Layout.CountsPositionsFromPadding && MaxPositions > 0 && PadTokenId >= MaxPositions - 1)
             yield return (["max_position_embeddings", "pad_token_id"],
                 $"max_position_embeddings is {MaxPositions}; RoBERTa numbers positions from pad_token_id + 1 = {PadTokenId + 1}, so no token fits.");
     }

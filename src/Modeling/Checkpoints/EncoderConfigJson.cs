@@ -10,7 +10,10 @@ internal static class EncoderConfigJson
     /// <summary>Real files have one or two kilobytes; thousands of class names still fit.</summary>
     public const int MaxBytes = 1 << 24;
 
-    private static readonly (string Name, ModelFamily Family)[] Families = [("roberta", ModelFamily.Roberta), ("bert", ModelFamily.Bert)];
+    /// <summary>What ElectraConfig takes where config.json says nothing.</summary>
+    private const int DefaultEmbeddingSize = 128;
+
+    private static readonly (string Name, FamilyLayout Layout)[] Families = [.. FamilyLayout.All.Select(layout => (layout.ModelType, layout))];
 
     // The first spelling of each activation is the one written.
     private static readonly (string Name, HiddenActivation Activation)[] Activations =
@@ -31,29 +34,34 @@ internal static class EncoderConfigJson
     private static EncoderConfig Read(JsonFields fields, string source)
     {
         // Another architecture has other keys: their absence would only hide the one fault that matters.
-        var family = ReadChoice(fields, "model_type", Families, fallback: null);
+        var layout = ReadChoice(fields, "model_type", Families, fallback: null);
         fields.ThrowIfFaulty(source);
 
+        var names = layout.Config;
         var config = new EncoderConfig
         {
-            Family = family,
+            Family = layout.Family,
             VocabularySize = fields.Integer("vocab_size"),
-            HiddenSize = fields.Integer("hidden_size"),
-            LayerCount = fields.Integer("num_hidden_layers"),
-            HeadCount = fields.Integer("num_attention_heads"),
-            IntermediateSize = fields.Integer("intermediate_size"),
+            HiddenSize = fields.Integer(names.HiddenSize),
+            LayerCount = fields.Integer(names.LayerCount),
+            HeadCount = fields.Integer(names.HeadCount),
+            IntermediateSize = fields.Integer(names.IntermediateSize),
             MaxPositions = fields.Integer("max_position_embeddings"),
-            TypeVocabularySize = fields.Integer("type_vocab_size", 2),
-            LayerNormEpsilon = fields.Number("layer_norm_eps") ?? 1e-12,
-            PadTokenId = fields.Integer("pad_token_id", family == ModelFamily.Roberta ? 1 : 0),
-            HiddenDropout = fields.Number("hidden_dropout_prob") ?? 0.1,
-            AttentionDropout = fields.Number("attention_probs_dropout_prob") ?? 0.1,
-            ClassifierDropout = fields.Number("classifier_dropout"),
+            TypeVocabularySize = names.TypeVocabularySize is { } types ? fields.Integer(types, 2) : 2,
+            LayerNormEpsilon = (names.LayerNormEpsilon is { } epsilon ? fields.Number(epsilon) : null) ?? 1e-12,
+            PadTokenId = fields.Integer("pad_token_id", layout.DefaultPadTokenId),
+            HiddenDropout = fields.Number(names.HiddenDropout) ?? 0.1,
+            AttentionDropout = fields.Number(names.AttentionDropout) ?? 0.1,
+            ClassifierDropout = fields.Number(names.ClassifierDropout),
             InitializerRange = fields.Number("initializer_range") ?? 0.02,
             TieWordEmbeddings = fields.Boolean("tie_word_embeddings", true),
-            HiddenActivation = ReadChoice(fields, "hidden_act", Activations, "gelu"),
+            HiddenActivation = ReadChoice(fields, names.HiddenActivation, Activations, "gelu"),
+            HasSinusoidalPositions = names.SinusoidalPositions is { } sinusoidal && fields.Boolean(sinusoidal, false),
             LabelNames = fields.Names("id2label"),
         };
+        // Another family's file may say it too: where it is no setting, only the hidden size passes.
+        if (names.EmbeddingSize is not null || fields.Has("embedding_size"))
+            config = config with { EmbeddingSize = fields.Integer("embedding_size", DefaultEmbeddingSize) };
         RefuseOtherNetworks(fields);
         // A value that could not be read is not also out of range.
         foreach (var (keys, text) in config.Faults())
@@ -84,6 +92,8 @@ internal static class EncoderConfigJson
             fields.Add("position_embedding_type", $"position_embedding_type is {MessageText.Quote(positions)}; only absolute is supported.");
         foreach (var key in (string[])["is_decoder", "add_cross_attention"])
             if (fields.Boolean(key, false)) fields.Add(key, $"{key} is true; only encoders are supported.");
+        if (fields.HasContent("pruned_heads"))
+            fields.Add("pruned_heads", "pruned_heads names attention heads that were cut out; only whole layers are supported, use the checkpoint it was cut from.");
         if (fields.Has("quantization_config"))
             fields.Add("quantization_config", "quantization_config is set; quantized weights are not supported, use the checkpoint they were made from.");
     }
@@ -111,23 +121,26 @@ internal static class EncoderConfigJson
 
     private static void WriteNetwork(Utf8JsonWriter json, EncoderConfig config)
     {
-        json.WriteString("model_type", Array.Find(Families, family => family.Family == config.Family).Name);
+        var names = config.Layout.Config;
+        json.WriteString("model_type", config.Layout.ModelType);
         json.WriteNumber("vocab_size", config.VocabularySize);
-        json.WriteNumber("hidden_size", config.HiddenSize);
-        json.WriteNumber("num_hidden_layers", config.LayerCount);
-        json.WriteNumber("num_attention_heads", config.HeadCount);
-        json.WriteNumber("intermediate_size", config.IntermediateSize);
+        if (names.EmbeddingSize is { } embedding) json.WriteNumber(embedding, config.EmbeddingSize);
+        json.WriteNumber(names.HiddenSize, config.HiddenSize);
+        json.WriteNumber(names.LayerCount, config.LayerCount);
+        json.WriteNumber(names.HeadCount, config.HeadCount);
+        json.WriteNumber(names.IntermediateSize, config.IntermediateSize);
         json.WriteNumber("max_position_embeddings", config.MaxPositions);
-        json.WriteNumber("type_vocab_size", config.TypeVocabularySize);
-        json.WriteNumber("layer_norm_eps", config.LayerNormEpsilon);
+        if (names.SinusoidalPositions is { } sinusoidal) json.WriteBoolean(sinusoidal, config.HasSinusoidalPositions);
+        if (names.TypeVocabularySize is { } types) json.WriteNumber(types, config.TypeVocabularySize);
+        if (names.LayerNormEpsilon is { } epsilon) json.WriteNumber(epsilon, config.LayerNormEpsilon);
         json.WriteNumber("pad_token_id", config.PadTokenId);
-        json.WriteNumber("hidden_dropout_prob", config.HiddenDropout);
-        json.WriteNumber("attention_probs_dropout_prob", config.AttentionDropout);
-        if (config.ClassifierDropout is { } dropout) json.WriteNumber("classifier_dropout", dropout);
-        else json.WriteNull("classifier_dropout");
+        json.WriteNumber(names.HiddenDropout, config.HiddenDropout);
+        json.WriteNumber(names.AttentionDropout, config.AttentionDropout);
+        if (config.ClassifierDropout is { } dropout) json.WriteNumber(names.ClassifierDropout, dropout);
+        else json.WriteNull(names.ClassifierDropout);
         json.WriteNumber("initializer_range", config.InitializerRange);
         json.WriteBoolean("tie_word_embeddings", config.TieWordEmbeddings);
-        json.WriteString("hidden_act", Array.Find(Activations, pair => pair.Activation == config.HiddenActivation).Name);
+        json.WriteString(names.HiddenActivation, Array.Find(Activations, pair => pair.Activation == config.HiddenActivation).Name);
     }
 
     private static void WriteLabels(Utf8JsonWriter json, IReadOnlyList<string> labels)

@@ -20,6 +20,15 @@ internal sealed class JsonFields(JsonElement root)
 
     public bool Has(string key) => Find(key) is not null;
 
+    /// <summary>Whether there is more than an empty object or array.</summary>
+    public bool HasContent(string key) => Find(key) switch
+    {
+        null => false,
+        { ValueKind: JsonValueKind.Object } value => value.EnumerateObject().Any(),
+        { ValueKind: JsonValueKind.Array } value => value.GetArrayLength() > 0,
+        _ => true,
+    };
+
     /// <summary>A whole number; without <paramref name="fallback"/> it must be there.</summary>
     public int Integer(string key, int? fallback = null)
     {

@@ -42,8 +42,8 @@ public sealed class CheckpointNetwork : IDisposable
 
     /// <summary>Opens a folder with config.json and safetensors weights; its head decides which network it is.</summary>
     /// <param name="folder">
-    /// A head <c>lm_head.*</c> or <c>cls.predictions.*</c> makes a masked language model, <c>classifier.*</c> a classifier; of both, the
-    /// one that <c>architectures</c> in config.json names, else the masked language model.
+    /// A masked-language-model head (<c>lm_head.*</c>, <c>cls.predictions.*</c>, …) makes a masked language model, <c>classifier.*</c> a
+    /// classifier; of both, the one that <c>architectures</c> in config.json names, else the masked language model.
     /// </param>
     /// <param name="device">Where the network runs.</param>
     /// <param name="adapterFolder">
@@ -58,16 +58,14 @@ public sealed class CheckpointNetwork : IDisposable
             throw new DirectoryNotFoundException($"{folder}: no such folder. Give a checkpoint folder with config.json and {Checkpoint.FileName}.");
         var configPath = Path.Combine(folder, "config.json");
         var config = EncoderConfig.FromFile(configPath);
-        using var checkpoint = Checkpoint.Open(folder);
+        using var weights = new CheckpointWeights(Checkpoint.Open(folder), config);
         using var scope = NewDisposeScope();     // the network's parameters share the storage of what is read, and keep it
 
         using var adapter = adapterFolder is null ? null : PeftFolder.Read(adapterFolder, config, device);
-        var fileKeys = CheckpointKeys.InFile(checkpoint, config);
-        var classCount = ClassCountOf(adapter, config) ?? ChooseHead(folder, checkpoint, fileKeys, config, NamesClassifier(configPath));
+        var classCount = ClassCountOf(adapter, config) ?? ChooseHead(folder, weights, config, NamesClassifier(configPath));
         var asked = Shapes(config, classCount);
         Check(adapter, adapterFolder, asked);
-        var weights = Load(folder, checkpoint, fileKeys, asked, adapter, device);
-        return new CheckpointNetwork(config, classCount, device, Frozen(weights, adapter, device), adapter);
+        return new CheckpointNetwork(config, classCount, device, Frozen(Load(folder, weights, config, asked, adapter, device), adapter, device), adapter);
     }
 
     /// <summary>The masked language model of a pretrained model, or the classifier that an adapter makes of it.</summary>
@@ -81,6 +79,7 @@ public sealed class CheckpointNetwork : IDisposable
         using var scope = NewDisposeScope();
         using var adapter = adapterFolder is null ? null : PeftFolder.Read(adapterFolder, model.Config, device);
         var classCount = ClassCountOf(adapter, model.Config);
+        if (classCount is null) model.RequireLanguageModel();
         if (classCount is null && (!model.HasWeights || !model.HasLanguageModelHead))
             throw new InvalidDataException($"{model.Name}: there is no masked-language-model head to run.");
         Check(adapter, adapterFolder, Shapes(model.Config, classCount));
@@ -113,21 +112,21 @@ public sealed class CheckpointNetwork : IDisposable
         _share?.Dispose();
     }
 
-    private static int? ChooseHead(
-        string folder, Checkpoint checkpoint, Dictionary<string, string> fileKeys, EncoderConfig config, bool namesClassifier)
+    private static int? ChooseHead(string folder, CheckpointWeights weights, EncoderConfig config, bool namesClassifier)
     {
-        var hasLanguageModel = fileKeys.Keys.Any(MaskedLanguageModel.IsHeadKey);
-        var classesKey = ClassificationHead.ClassesWeightKey(config.Family);
-        if (!fileKeys.TryGetValue(classesKey, out var fileKey))
+        var hasLanguageModel = weights.Entries.Keys.Any(key => MaskedLanguageModel.IsHeadKey(key, config));
+        var (classification, languageModel) = (config.Layout.Classification, config.Layout.LanguageModel);
+        if (!weights.Entries.TryGetValue(classification.ClassesWeight, out var classes))
         {
-            return hasLanguageModel ? null : throw new InvalidDataException(
-                $"{folder}: the checkpoint has no head to run (no lm_head.*, cls.predictions.* or {classesKey}); "
-                + "use a masked-language-model or sequence-classification checkpoint.");
+            if (hasLanguageModel) return null;
+            throw new InvalidDataException(CheckpointContents.Of(weights, config).IsDiscriminator
+                ? ModelFaults.OfDiscriminator(folder)
+                : $"{folder}: the checkpoint has no head to run (no {languageModel.Dense}.* and no {classification.ClassesWeight}); "
+                    + "use a masked-language-model or sequence-classification checkpoint.");
         }
         if (hasLanguageModel && !namesClassifier) return null;
-        var shape = checkpoint.Entries[fileKey].Shape;
-        return shape.Count == 2 && shape[0] is > 0 and <= int.MaxValue ? (int)shape[0] : throw new InvalidDataException(
-            $"{folder}: {classesKey} is ({string.Join(", ", shape)}); (classes, {config.HiddenSize}) was wanted.");
+        return classes.Shape is [> 0 and <= int.MaxValue and var count, _] ? (int)count : throw new InvalidDataException(
+            $"{folder}: {classification.ClassesWeight} is ({string.Join(", ", classes.Shape)}); (classes, {config.HiddenSize}) was wanted.");
     }
 
     private static bool NamesClassifier(string configPath)
@@ -139,7 +138,7 @@ public sealed class CheckpointNetwork : IDisposable
     }
 
     private static int? ClassCountOf(LoraAdapter? adapter, EncoderConfig config) =>
-        adapter?.FullyTrained.GetValueOrDefault(ClassificationHead.ClassesWeightKey(config.Family)) is { } classes ? (int)classes.shape[0] : null;
+        adapter?.FullyTrained.GetValueOrDefault(config.Layout.Classification.ClassesWeight) is { } classes ? (int)classes.shape[0] : null;
 
     private static IReadOnlyDictionary<string, long[]> Shapes(EncoderConfig config, int? classCount) =>
         classCount is { } classes ? NetworkShapes.OfClassifier(config, classes) : NetworkShapes.OfMaskedLanguageModel(config);
@@ -150,16 +149,15 @@ public sealed class CheckpointNetwork : IDisposable
             throw new InvalidDataException($"{folder}: the adapter was made for another base: {MessageText.Some(complaints)}.");
     }
 
+    // What the adapter brings in full need not be in the checkpoint, and may have another shape there.
     private static Dictionary<string, Tensor> Load(
-        string folder, Checkpoint checkpoint, Dictionary<string, string> fileKeys, IReadOnlyDictionary<string, long[]> asked, LoraAdapter? adapter, Device device)
+        string folder, CheckpointWeights weights, EncoderConfig config, IReadOnlyDictionary<string, long[]> asked, LoraAdapter? adapter, Device device)
     {
-        bool IsBrought(string key) => adapter?.FullyTrained.ContainsKey(key) == true;
-        var complaints = NetworkShapes.Complaints(
-            asked, key => fileKeys.TryGetValue(key, out var fileKey) && !IsBrought(key) ? checkpoint.Entries[fileKey].Shape : null, IsBrought);
+        var wanted = asked.Where(pair => adapter is null || !adapter.FullyTrained.ContainsKey(pair.Key)).ToDictionary();
+        var complaints = NetworkShapes.Complaints(wanted, weights.Entries, config, mayMiss: _ => false);
         if (complaints.Count > 0)
             throw new InvalidDataException($"{folder}: {string.Join(", ", complaints)}. Use the config.json that belongs to these weights.");
-        return asked.Keys.Where(key => !IsBrought(key))
-            .ToDictionary(key => key, key => checkpoint.ReadFinite(fileKeys[key], ScalarType.Float32, device));
+        return wanted.Keys.ToDictionary(key => key, key => weights.Read(key, ScalarType.Float32, device));
     }
 
     private static ParameterSource Frozen(IReadOnlyDictionary<string, Tensor> weights, LoraAdapter? adapter, Device device)

@@ -4,12 +4,13 @@ namespace MLNetLoRA.Modeling;
 
 /// <summary>From the first token's vector to one logit per class, the way each family's checkpoints do it.</summary>
 /// <remarks>
-/// RoBERTa: "classifier.dense", tanh, "classifier.out_proj". BERT: "bert.pooler.dense", tanh, "classifier". Dropout before each linear map
-/// where the family has it. Source: Hugging Face's RobertaClassificationHead and BertForSequenceClassification.
+/// Two linear maps with an activation between and dropout before the second, in some families before the first too.
+/// <see cref="ClassificationKeys"/> says which.
 /// </remarks>
 internal sealed class ClassificationHead : nn.Module<Tensor, Tensor>
 {
     private readonly NetworkContext _context;
+    private readonly ClassificationKeys _keys;
     private readonly LinearProjection _dense;
     private readonly LinearProjection _classes;
 
@@ -17,29 +18,15 @@ internal sealed class ClassificationHead : nn.Module<Tensor, Tensor>
     {
         var config = context.Config;
         _context = context;
-        (DenseKey, ClassesKey) = Keys(config.Family);
-        _dense = new LinearProjection(root.Under(DenseKey), config.HiddenSize, config.HiddenSize, context.MatrixInitialization);
-        _classes = new LinearProjection(root.Under(ClassesKey), config.HiddenSize, classCount, context.MatrixInitialization);
+        _keys = config.Layout.Classification;
+        _dense = new LinearProjection(root.Under(_keys.Dense), config.HiddenSize, config.HiddenSize, context.MatrixInitialization);
+        _classes = new LinearProjection(root.Under(_keys.Classes), config.HiddenSize, classCount, context.MatrixInitialization);
     }
-
-    private string DenseKey { get; }
-
-    private string ClassesKey { get; }
-
-    /// <summary>Whether the parameter with this checkpoint key belongs to the head: it is trained densely by every method.</summary>
-    public static bool IsHeadKey(string key, ModelFamily family)
-    {
-        var (dense, classes) = Keys(family);
-        return key.StartsWith(dense + ".", StringComparison.Ordinal) || key.StartsWith(classes + ".", StringComparison.Ordinal);
-    }
-
-    /// <summary>The checkpoint key of the matrix with one row per class.</summary>
-    public static string ClassesWeightKey(ModelFamily family) => Keys(family).Classes + ".weight";
 
     /// <summary>Rows of further classes, drawn as those of a new head are.</summary>
     public static Dictionary<string, Tensor> DrawClasses(EncoderConfig config, int count, Device device, Generator generator)
     {
-        var classes = Keys(config.Family).Classes;
+        var classes = config.Layout.Classification.Classes;
         return new()
         {
             [classes + ".weight"] = Initialization.Normal(config.InitializerRange).Draw([count, config.HiddenSize], device, generator),
@@ -47,29 +34,29 @@ internal sealed class ClassificationHead : nn.Module<Tensor, Tensor>
         };
     }
 
-    /// <summary>Registers the two maps under the names of the checkpoint, which for BERT lie in different places.</summary>
+    /// <summary>Registers the two maps under the names of the checkpoint, which may lie in different places.</summary>
     public void RegisterIn(nn.Module root)
     {
-        root.RegisterAt(DenseKey, _dense);
-        root.RegisterAt(ClassesKey, _classes);
+        root.RegisterAt(_keys.Dense, _dense);
+        root.RegisterAt(_keys.Classes, _classes);
     }
 
     /// <summary>(batch, hidden) → (batch, classes).</summary>
     public override Tensor forward(Tensor firstToken)
     {
         using var scope = NewDisposeScope();
-        var isRoberta = _context.Config.Family is ModelFamily.Roberta;
-        var pooled = _dense.forward(isRoberta ? Drop(firstToken) : firstToken).tanh_();
+        var pooled = Activate(_dense.forward(_keys.DropsInput ? Drop(firstToken) : firstToken));
         return _classes.forward(Drop(pooled)).MoveToOuterDisposeScope();
     }
 
+    private Tensor Activate(Tensor x) => _keys.Activation switch
+    {
+        PoolingActivation.Tanh => x.tanh(),
+        PoolingActivation.Relu => x.relu(),
+        PoolingActivation.Gelu => nn.functional.gelu(x),
+        _ => throw new InvalidDataException($"The head's activation {_keys.Activation} has no formula here."),
+    };
+
     private Tensor Drop(Tensor x) =>
         _context.Drop(x, _context.Config.ClassifierDropout ?? _context.Config.HiddenDropout, training);
-
-    private static (string Dense, string Classes) Keys(ModelFamily family) => family switch
-    {
-        ModelFamily.Roberta => ("classifier.dense", "classifier.out_proj"),
-        ModelFamily.Bert => ("bert.pooler.dense", "classifier"),
-        _ => throw new InvalidDataException($"{family} has no classification head here."),
-    };
 }

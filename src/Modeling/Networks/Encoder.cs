@@ -3,33 +3,42 @@ using static TorchSharp.torch;
 
 namespace MLNetLoRA.Modeling;
 
-/// <summary>A BERT or RoBERTa encoder: token ids in, one vector per token out.</summary>
+/// <summary>An encoder of any of the families: token ids in, one vector per token out.</summary>
 /// <remarks>
-/// Post-norm transformer, arXiv 1810.04805 section 3 and 1907.11692. Registered names are the checkpoint's. Forward is thread-safe in
-/// evaluation mode.
+/// Post-norm transformer, arXiv 1810.04805 section 3; <see cref="ModelFamily"/> says how families differ. Registered names are the
+/// checkpoint's. Forward is thread-safe in evaluation mode.
 /// </remarks>
 public sealed class Encoder : nn.Module<TokenBatch, Tensor>
 {
     private readonly EncoderEmbeddings _embeddings;
+    private readonly LinearProjection? _widening;
     private readonly EncoderStack _encoder;
 
-    /// <summary>Builds the encoder with parameters from <paramref name="source"/>, which stands at "roberta" or "bert".</summary>
+    /// <summary>Builds the encoder with parameters from <paramref name="source"/>, which stands at the family's prefix, "roberta" for example.</summary>
     public Encoder(NetworkContext context, ParameterSource source) : base(nameof(Encoder))
     {
+        var (config, layout) = (context.Config, context.Config.Layout);
         _embeddings = new EncoderEmbeddings(context, source.Under("embeddings"));
-        _encoder = new EncoderStack(context, source.Under("encoder"));
         register_module("embeddings", _embeddings);
-        register_module("encoder", _encoder);
+        if (config.EmbeddingSize != config.HiddenSize)
+        {
+            _widening = new LinearProjection(
+                source.Under(FamilyLayout.EmbeddingProjection), config.EmbeddingSize, config.HiddenSize, context.MatrixInitialization);
+            register_module(FamilyLayout.EmbeddingProjection, _widening);
+        }
+        _encoder = new EncoderStack(context, source.Under(layout.Stack));
+        register_module(layout.Stack, _encoder);
     }
 
-    /// <summary>The token embedding matrix, (vocabulary, hidden): a tied language-model head shares it.</summary>
+    /// <summary>The token embedding matrix, (vocabulary, embedding): a tied language-model head shares it.</summary>
     internal Parameter WordEmbeddings => _embeddings.Words;
 
     /// <summary>The last hidden state, (batch, tokens, hidden); the caller owns it. Values at padding are meaningless.</summary>
     public override Tensor forward(TokenBatch batch)
     {
         using var scope = NewDisposeScope();
-        var hidden = _embeddings.forward(batch);                                          // (batch, tokens, hidden)
+        var hidden = _embeddings.forward(batch);                                          // (batch, tokens, embedding)
+        if (_widening is not null) hidden = _widening.forward(hidden);                    // (batch, tokens, hidden)
         var attended = batch.Attended.view(batch.RowCount, 1, 1, batch.TokenCount);       // broadcast over heads and queries
         if (batch.IsCausal)
             attended = attended & ones(batch.TokenCount, batch.TokenCount, dtype: @bool, device: attended.device).tril();
@@ -37,27 +46,32 @@ public sealed class Encoder : nn.Module<TokenBatch, Tensor>
     }
 }
 
-/// <summary>Token, position and token-type embeddings, added and normalised.</summary>
+/// <summary>Token and position embeddings, and those of token types where the family has them, added and normalised.</summary>
 internal sealed class EncoderEmbeddings : nn.Module<TokenBatch, Tensor>
 {
     private readonly NetworkContext _context;
     private readonly EmbeddingTable _words;
     private readonly EmbeddingTable _positions;
-    private readonly EmbeddingTable _tokenTypes;
+    private readonly EmbeddingTable? _tokenTypes;
     private readonly LayerNormalization _norm;
 
     public EncoderEmbeddings(NetworkContext context, ParameterSource source) : base(nameof(EncoderEmbeddings))
     {
         var config = context.Config;
         _context = context;
-        _words = new EmbeddingTable(source.Under("word_embeddings"), config.VocabularySize, config.HiddenSize, context.MatrixInitialization);
-        _positions = new EmbeddingTable(source.Under("position_embeddings"), config.MaxPositions, config.HiddenSize, context.MatrixInitialization);
-        _tokenTypes = new EmbeddingTable(source.Under("token_type_embeddings"), config.TypeVocabularySize, config.HiddenSize, context.MatrixInitialization);
-        _norm = new LayerNormalization(source.Under("LayerNorm"), config.HiddenSize, config.LayerNormEpsilon);
-        register_module("word_embeddings", _words);
-        register_module("position_embeddings", _positions);
-        register_module("token_type_embeddings", _tokenTypes);
+        var random = context.MatrixInitialization;
+        _words = Table("word_embeddings", config.VocabularySize, random);
+        _positions = Table("position_embeddings", config.MaxPositions, config.HasSinusoidalPositions ? Initialization.Sinusoids : random);
+        if (config.Layout.HasTokenTypes) _tokenTypes = Table("token_type_embeddings", config.TypeVocabularySize, random);
+        _norm = new LayerNormalization(source.Under("LayerNorm"), config.EmbeddingSize, config.LayerNormEpsilon);
         register_module("LayerNorm", _norm);
+
+        EmbeddingTable Table(string key, int rows, Initialization initialization)
+        {
+            var table = new EmbeddingTable(source.Under(key), rows, config.EmbeddingSize, initialization);
+            register_module(key, table);
+            return table;
+        }
     }
 
     public Parameter Words => _words.Weight;
@@ -65,9 +79,8 @@ internal sealed class EncoderEmbeddings : nn.Module<TokenBatch, Tensor>
     public override Tensor forward(TokenBatch batch)
     {
         using var scope = NewDisposeScope();
-        var sum = _words.forward(batch.InputIds)
-            .add_(_positions.forward(batch.Positions))
-            .add_(_tokenTypes.forward(batch.TokenTypes));                                 // (batch, tokens, hidden)
+        var sum = _words.forward(batch.InputIds).add_(_positions.forward(batch.Positions));
+        if (_tokenTypes is not null) sum.add_(_tokenTypes.forward(batch.TokenTypes));     // (batch, tokens, embedding)
         return _context.DropHidden(_norm.forward(sum), training).MoveToOuterDisposeScope();
     }
 }

@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 namespace MLNetLoRA.Modeling;
 
 /// <summary>One encoder layer: attention, then a two-layer feed-forward network, each added to its input and normalised.</summary>
-/// <remarks>The six linear slots are the ones that TargetModules names; <see cref="Slots"/> lists them.</remarks>
+/// <remarks>The six linear slots are the ones that TargetModules names; <see cref="NetworkShapes.Slots"/> lists them.</remarks>
 internal sealed class EncoderLayer : nn.Module<Tensor, Tensor, Tensor>
 {
     private readonly NetworkContext _context;
@@ -13,22 +13,23 @@ internal sealed class EncoderLayer : nn.Module<Tensor, Tensor, Tensor>
     public EncoderLayer(NetworkContext context, ParameterSource source) : base(nameof(EncoderLayer))
     {
         var config = context.Config;
+        var keys = config.Layout.Layer;
         _context = context;
-        _query = Fill("query", "attention.self.query");
-        _key = Fill("key", "attention.self.key");
-        _value = Fill("value", "attention.self.value");
-        _attentionOutput = Fill("attention.output.dense", "attention.output.dense");
-        _attentionNorm = Normalize("attention.output.LayerNorm");
-        _intermediate = Fill("intermediate.dense", "intermediate.dense");
-        _output = Fill("output.dense", "output.dense");
-        _outputNorm = Normalize("output.LayerNorm");
+        _query = Fill(keys.Query);
+        _key = Fill(keys.Key);
+        _value = Fill(keys.Value);
+        _attentionOutput = Fill(keys.AttentionOutput);
+        _attentionNorm = Normalize(keys.AttentionNorm);
+        _intermediate = Fill(keys.Intermediate);
+        _output = Fill(keys.Output);
+        _outputNorm = Normalize(keys.OutputNorm);
 
-        nn.Module<Tensor, Tensor> Fill(string target, string key)
+        nn.Module<Tensor, Tensor> Fill(SlotKey slot)
         {
-            var shape = Slots(config).Single(slot => slot.Target == target);
-            var slot = new ProjectionSlot(target, shape.Inputs, shape.Outputs, context.MatrixInitialization);
-            var projection = context.Projections.Create(slot, source.Under(key), context.Dropout);
-            this.RegisterAt(key, projection);
+            var shape = NetworkShapes.Slots(config).Single(shape => shape.Target == slot.Target);
+            var described = new ProjectionSlot(slot.Target, shape.Inputs, shape.Outputs, context.MatrixInitialization);
+            var projection = context.Projections.Create(described, source.Under(slot.Key), context.Dropout);
+            this.RegisterAt(slot.Key, projection);
             return projection;
         }
 
@@ -40,21 +41,11 @@ internal sealed class EncoderLayer : nn.Module<Tensor, Tensor, Tensor>
         }
     }
 
-    /// <summary>The linear slots of every layer, in the order in which a layer uses them.</summary>
-    public static IReadOnlyList<ProjectionShape> Slots(EncoderConfig config) =>
-    [
-        new("query", config.HiddenSize, config.HiddenSize),
-        new("key", config.HiddenSize, config.HiddenSize),
-        new("value", config.HiddenSize, config.HiddenSize),
-        new("attention.output.dense", config.HiddenSize, config.HiddenSize),
-        new("intermediate.dense", config.HiddenSize, config.IntermediateSize),
-        new("output.dense", config.IntermediateSize, config.HiddenSize),
-    ];
-
     public override Tensor forward(Tensor hidden, Tensor attended)
     {
         using var scope = NewDisposeScope();
-        var attention = _context.DropHidden(_attentionOutput.forward(Attend(hidden, attended)), training);
+        var attention = _attentionOutput.forward(Attend(hidden, attended));
+        if (_context.Config.Layout.DropsAttentionOutput) attention = _context.DropHidden(attention, training);
         var mixed = _attentionNorm.forward(attention + hidden);                           // (batch, tokens, hidden)
 
         var expanded = _context.Activate(_intermediate.forward(mixed));                   // (batch, tokens, intermediate)

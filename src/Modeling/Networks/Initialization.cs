@@ -25,6 +25,18 @@ public sealed class Initialization
         tensor.uniform_(-bound, bound, generator);
     });
 
+    /// <summary>Row p, column 2i is sin(p / 10000^(2i / width)), column 2i + 1 the cosine. Source: arXiv 1706.03762, section 3.5.</summary>
+    /// <remarks>For a matrix of even width.</remarks>
+    public static Initialization Sinusoids { get; } = new((tensor, _) =>
+    {
+        using var scope = NewDisposeScope();
+        var (rows, width) = (tensor.shape[0], tensor.shape[1]);
+        var positions = arange(rows, dtype: float64, device: tensor.device).unsqueeze(1);
+        var exponents = arange(0, width, 2, dtype: float64, device: tensor.device).div_(width).unsqueeze(0);
+        var angles = positions * exponents.mul_(-Math.Log(10_000)).exp_();                // (rows, width / 2)
+        tensor.copy_(stack([angles.sin(), angles.cos()], dim: -1).view(rows, width));
+    });
+
     /// <summary>Normal with mean 0: what the RoBERTa and BERT papers give every matrix.</summary>
     /// <param name="standardDeviation">Zero or more; config.json's initializer_range, usually 0.02.</param>
     public static Initialization Normal(double standardDeviation) =>

@@ -20,7 +20,7 @@ public sealed class MaskedLanguageModel : nn.Module<TokenBatch, Tensor>
     }
 
     /// <summary>Whether the parameter with this checkpoint key belongs to the language-model head.</summary>
-    public static bool IsHeadKey(string key) => MaskedLanguageModelHead.IsHeadKey(key);
+    public static bool IsHeadKey(string key, EncoderConfig config) => config.Layout.LanguageModel.Holds(key);
 
     /// <summary>Logits for every token, (batch, tokens, vocabulary); the caller owns them.</summary>
     public override Tensor forward(TokenBatch batch)
@@ -50,11 +50,11 @@ public sealed class MaskedLanguageModel : nn.Module<TokenBatch, Tensor>
 }
 
 /// <summary>Dense, activation, norm, then a decoder that is the token embedding itself unless the checkpoint unties it.</summary>
-/// <remarks>Source: Hugging Face's RobertaLMHead and BertLMPredictionHead.</remarks>
+/// <remarks><see cref="LanguageModelKeys"/> says what each family calls the parts.</remarks>
 internal sealed class MaskedLanguageModelHead : nn.Module<Tensor, Tensor>
 {
     private readonly NetworkContext _context;
-    private readonly HeadKeys _keys;
+    private readonly LanguageModelKeys _keys;
     private readonly LinearProjection _dense;
     private readonly LayerNormalization _norm;
     private readonly Parameter _decoder;
@@ -64,17 +64,14 @@ internal sealed class MaskedLanguageModelHead : nn.Module<Tensor, Tensor>
     {
         var config = context.Config;
         _context = context;
-        _keys = HeadKeys.Of(config.Family);
-        _dense = new LinearProjection(root.Under(_keys.Dense), config.HiddenSize, config.HiddenSize, context.MatrixInitialization);
-        _norm = new LayerNormalization(root.Under(_keys.Norm), config.HiddenSize, config.LayerNormEpsilon);
+        _keys = config.Layout.LanguageModel;
+        _dense = new LinearProjection(root.Under(_keys.Dense), config.HiddenSize, config.EmbeddingSize, context.MatrixInitialization);
+        _norm = new LayerNormalization(root.Under(_keys.Norm), config.EmbeddingSize, config.LayerNormEpsilon);
         _decoder = config.TieWordEmbeddings
             ? wordEmbeddings
-            : root.Take(_keys.Decoder, [config.VocabularySize, config.HiddenSize], context.MatrixInitialization);
+            : root.Take(_keys.Decoder, [config.VocabularySize, config.EmbeddingSize], context.MatrixInitialization);
         _bias = root.Take(_keys.Bias, [config.VocabularySize], Initialization.Zeros);
     }
-
-    public static bool IsHeadKey(string key) =>
-        key.StartsWith("lm_head.", StringComparison.Ordinal) || key.StartsWith("cls.predictions.", StringComparison.Ordinal);
 
     /// <summary>Registers the parts under the names of the checkpoint; a tied decoder is already registered as the embedding.</summary>
     public void RegisterIn(nn.Module root)
@@ -90,20 +87,8 @@ internal sealed class MaskedLanguageModelHead : nn.Module<Tensor, Tensor>
     {
         using var scope = NewDisposeScope();
         var dense = _dense.forward(hidden);
-        // RoBERTa's head is gelu whatever hidden_act says; BERT's follows hidden_act.
-        var activated = _context.Config.Family is ModelFamily.Roberta ? nn.functional.gelu(dense) : _context.Activate(dense);
+        var activated = _keys.IsAlwaysGelu ? nn.functional.gelu(dense) : _context.Activate(dense);
         var transformed = _norm.forward(activated);
         return nn.functional.linear(transformed, _decoder, _bias).MoveToOuterDisposeScope();
-    }
-
-    private sealed record HeadKeys(string Dense, string Norm, string Decoder, string Bias)
-    {
-        public static HeadKeys Of(ModelFamily family) => family switch
-        {
-            ModelFamily.Roberta => new("lm_head.dense", "lm_head.layer_norm", "lm_head.decoder.weight", "lm_head.bias"),
-            ModelFamily.Bert => new("cls.predictions.transform.dense", "cls.predictions.transform.LayerNorm",
-                "cls.predictions.decoder.weight", "cls.predictions.bias"),
-            _ => throw new InvalidDataException($"{family} has no masked-language-model head here."),
-        };
     }
 }

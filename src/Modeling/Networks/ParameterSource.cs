@@ -20,13 +20,9 @@ public sealed class ParameterSource
     /// <param name="isTrainable">Which parameters, by checkpoint key, take part in training.</param>
     /// <param name="generator">Draws what the weights lack; null when everything must be there.</param>
     public ParameterSource(IReadOnlyDictionary<string, Tensor> weights, Device device, Func<string, bool> isTrainable, Generator? generator)
-        : this(new Construction(weights, device, isTrainable, generator, [], [], [], null), "")
+        : this(new Construction(weights, device, isTrainable, generator, [], [], []), "")
     {
     }
-
-    /// <summary>A source that gives shapes without values and writes down what was asked for.</summary>
-    internal static ParameterSource Survey(Device meta, Dictionary<string, long[]> asked) =>
-        new(new Construction(new Dictionary<string, Tensor>(), meta, _ => false, null, [], [], [], asked), "");
 
     private ParameterSource(Construction construction, string prefix) => (_construction, _prefix) = (construction, prefix);
 
@@ -57,11 +53,6 @@ public sealed class ParameterSource
         using var _ = no_grad();
         using var scope = NewDisposeScope();
 
-        if (_construction.Asked is { } asked)
-        {
-            asked.Add(key, shape);
-            return Own(empty(shape, dtype: float32, device: _construction.Device), trainable);
-        }
         if (!_construction.Weights.TryGetValue(key, out var given))
         {
             if (_construction.Generator is not { } generator)
@@ -93,5 +84,5 @@ public sealed class ParameterSource
 
     private sealed record Construction(
         IReadOnlyDictionary<string, Tensor> Weights, Device Device, Func<string, bool> IsTrainable, Generator? Generator,
-        List<string> Initialized, HashSet<string> Taken, List<Parameter> Made, Dictionary<string, long[]>? Asked);
+        List<string> Initialized, HashSet<string> Taken, List<Parameter> Made);
 }

@@ -22,7 +22,7 @@ public sealed class SequenceClassifier : nn.Module<TokenBatch, Tensor>
     }
 
     /// <summary>Whether the parameter with this checkpoint key belongs to the head (for BERT: the pooler too).</summary>
-    public static bool IsHeadKey(string key, EncoderConfig config) => ClassificationHead.IsHeadKey(key, config.Family);
+    public static bool IsHeadKey(string key, EncoderConfig config) => config.Layout.Classification.Holds(key);
 
     /// <summary>The head's rows of further classes, as a new network draws them; the caller owns them.</summary>
     /// <param name="config">Of the network.</param>
@@ -37,7 +37,27 @@ public sealed class SequenceClassifier : nn.Module<TokenBatch, Tensor>
     }
 
     /// <summary>The encoder's linear slots that an adapter may target, the same in every layer.</summary>
-    public static IReadOnlyList<ProjectionShape> Slots(EncoderConfig config) => EncoderLayer.Slots(config);
+    public static IReadOnlyList<ProjectionShape> Slots(EncoderConfig config) => NetworkShapes.Slots(config);
+
+    /// <summary>A base's weights as a classifier for certain classes starts from them: with the base's own head in their order, or without.</summary>
+    /// <param name="weights">A base's weights by checkpoint key, perhaps with a classification head among them; the caller keeps ownership.</param>
+    /// <param name="config">The base's sizes.</param>
+    /// <param name="rows">Which row of the base's head stands for each class; null leaves that head out, to be drawn anew.</param>
+    /// <returns>The same tensors; those that were put in order are new and belong to the caller's dispose scope.</returns>
+    public static IReadOnlyDictionary<string, Tensor> StartingWeights(
+        IReadOnlyDictionary<string, Tensor> weights, EncoderConfig config, IReadOnlyList<int>? rows)
+    {
+        var head = config.Layout.Classification;
+        var starting = weights.Where(weight => rows is not null || CheckpointKeys.IsBaseKey(weight.Key, config)).ToDictionary();
+        if (rows is null) return starting;
+        using var _ = no_grad();
+        foreach (var key in (string[])[head.ClassesWeight, head.ClassesBias])
+        {
+            using var order = tensor([.. rows.Select(row => (long)row)], dtype: int64, device: weights[key].device);
+            starting[key] = weights[key].index_select(0, order);
+        }
+        return starting;
+    }
 
     /// <summary>Logits, (batch, classes); the caller owns them.</summary>
     public override Tensor forward(TokenBatch batch)

@@ -87,18 +87,17 @@ public sealed class TokenBatch : IDisposable
         TokenTypes.Dispose();
     }
 
-    // BERT counts from 0. RoBERTa counts the tokens that are not padding, from pad + 1; padding itself stays at pad.
+    // Most families count from 0. RoBERTa's counts the tokens that are not padding, from pad + 1; padding itself stays at pad.
     private static long[] PositionsOf(long[] ids, int tokens, EncoderConfig config)
     {
         var positions = new long[ids.Length];
+        var (fromPadding, pad) = (config.Layout.CountsPositionsFromPadding, config.PadTokenId);
         for (var start = 0; start < ids.Length; start += tokens)
         {
             long seen = 0;
             for (var t = 0; t < tokens; t++)
             {
-                positions[start + t] = config.Family is ModelFamily.Bert ? t
-                    : ids[start + t] == config.PadTokenId ? config.PadTokenId
-                    : config.PadTokenId + ++seen;
+                positions[start + t] = !fromPadding ? t : ids[start + t] == pad ? pad : pad + ++seen;
             }
         }
         return positions;

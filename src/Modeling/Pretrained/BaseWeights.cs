@@ -6,8 +6,11 @@ namespace MLNetLoRA.Modeling;
 /// <remarks>Opened for one purpose and disposed; not thread-safe.</remarks>
 internal abstract class BaseWeights : IDisposable
 {
-    /// <summary>Stored type and shape by key; of a checkpoint only what a base is made of: encoder, pooler and language-model head.</summary>
+    /// <summary>Stored type and shape by key: encoder, pooler, language-model head, and a classification head that fine-tuning may start from.</summary>
     public abstract IReadOnlyDictionary<string, StoredTensor> Entries { get; }
+
+    /// <summary>What else the checkpoint holds, by its keys in the file.</summary>
+    public virtual IReadOnlyCollection<string> ForeignKeys => [];
 
     /// <summary>One parameter on the CPU, as stored; the caller owns it.</summary>
     /// <exception cref="InvalidDataException">Some values are NaN or infinite: neither training nor scoring would survive them.</exception>
@@ -21,7 +24,10 @@ internal abstract class BaseWeights : IDisposable
 }
 
 /// <summary>How one parameter is stored.</summary>
-internal sealed record StoredTensor(ScalarType DataType, long[] Shape);
+internal sealed record StoredTensor(ScalarType DataType, long[] Shape)
+{
+    public long ElementCount { get; } = Shape.Aggregate(1L, (product, size) => product * size);
+}
 
 /// <summary>Base weights in a checkpoint's files or stream.</summary>
 internal sealed class CheckpointWeights : BaseWeights
@@ -34,15 +40,32 @@ internal sealed class CheckpointWeights : BaseWeights
     public CheckpointWeights(Checkpoint checkpoint, EncoderConfig config)
     {
         _checkpoint = checkpoint;
-        _fileKeys = CheckpointKeys.InFile(checkpoint, config);
-        _entries = _fileKeys.Where(pair => CheckpointKeys.IsBaseKey(pair.Key, config)).ToDictionary(
+        try
+        {
+            _fileKeys = CheckpointKeys.InFile(checkpoint, config);
+        }
+        catch
+        {
+            checkpoint.Dispose();
+            throw;
+        }
+        _entries = _fileKeys.Where(pair => IsOurs(pair.Key)).ToDictionary(
             pair => pair.Key,
             pair => new StoredTensor(checkpoint.Entries[pair.Value].DataType, [.. checkpoint.Entries[pair.Value].Shape]));
+        ForeignKeys = [.. _fileKeys.Where(pair => !IsOurs(pair.Key)).Select(pair => pair.Value)];
+
+        bool IsOurs(string key) => CheckpointKeys.IsBaseKey(key, config) || config.Layout.Classification.Holds(key);
     }
 
     public override IReadOnlyDictionary<string, StoredTensor> Entries => _entries;
 
+    public override IReadOnlyCollection<string> ForeignKeys { get; }
+
     public override Tensor Read(string key) => _checkpoint.ReadFinite(_fileKeys[key]);
+
+    /// <summary>One parameter converted; the caller owns it.</summary>
+    /// <exception cref="InvalidDataException">Some values are NaN or infinite, as stored or after conversion.</exception>
+    public Tensor Read(string key, ScalarType dataType, Device device) => _checkpoint.ReadFinite(_fileKeys[key], dataType, device);
 
     public override void ForEachStretch(string key, Action<ReadOnlySpan<byte>> visit) => _checkpoint.ForEachStretch(_fileKeys[key], visit);
 

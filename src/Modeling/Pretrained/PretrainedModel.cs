@@ -22,7 +22,8 @@ public sealed class PretrainedModel
         TorchNativeLibrary.EnsureLoaded();      // before anything touches torch, whose own error says less
         (Name, Config, Tokenizer, Card, Folder, _openWeights) = (name, config, tokenizer, card, folder, openWeights);
         CheckTokenizer();
-        (HasWeights, InitializedKeys) = CheckWeights();
+        (Contents, InitializedKeys) = CheckWeights();
+        HasWeights = Contents.ParameterCount > 0;
         // A failure is not kept: a file that cannot be read now may be there next time.
         _contentHash = new Lazy<string>(ComputeContentHash, LazyThreadSafetyMode.PublicationOnly);
     }
@@ -33,7 +34,7 @@ public sealed class PretrainedModel
 
     private PretrainedModel(string name, EncoderConfig config, TextTokenizer tokenizer, ModelCard card, string contentHash)
     {
-        (Name, Config, Tokenizer, Card, InitializedKeys) = (name, config, tokenizer, card, []);
+        (Name, Config, Tokenizer, Card, InitializedKeys, Contents) = (name, config, tokenizer, card, [], CheckpointContents.None);
         CheckTokenizer();
         _contentHash = new Lazy<string>(contentHash);
         _openWeights = () => throw new InvalidOperationException(
@@ -68,7 +69,10 @@ public sealed class PretrainedModel
     public bool HasWeights { get; }
 
     /// <summary>Whether the checkpoint brings its masked-language-model head.</summary>
-    public bool HasLanguageModelHead => !InitializedKeys.Any(MaskedLanguageModel.IsHeadKey);
+    public bool HasLanguageModelHead => !InitializedKeys.Any(key => MaskedLanguageModel.IsHeadKey(key, Config));
+
+    /// <summary>What the checkpoint holds: heads, storage types, parameter counts; all empty without weights at hand.</summary>
+    public CheckpointContents Contents { get; }
 
     /// <summary>SHA-256 over configuration, tokenizer and weights, lower-case hexadecimal; the same for a re-sharded or embedded copy.</summary>
     /// <remarks>Read from the files once, on first use: about a second per gigabyte.</remarks>
@@ -79,8 +83,8 @@ public sealed class PretrainedModel
 
     /// <summary>Opens a checkpoint folder in Hugging Face's layout.</summary>
     /// <param name="folder">
-    /// Holds config.json (model_type roberta or bert), model.safetensors or its shards with model.safetensors.index.json, and the tokenizer's
-    /// files (vocab.json and merges.txt, vocab.txt, or tokenizer.json).
+    /// Holds config.json (model_type roberta, bert, xlm-roberta, distilbert or electra), model.safetensors or its shards with
+    /// model.safetensors.index.json, and the tokenizer's files (vocab.json and merges.txt, vocab.txt, or tokenizer.json).
     /// </param>
     /// <exception cref="DirectoryNotFoundException">There is no such folder.</exception>
     /// <exception cref="InvalidDataException">A file is missing, damaged, or contradicts another; the message names it.</exception>
@@ -128,6 +132,13 @@ public sealed class PretrainedModel
         SafetensorsWriter.Write(stream, [.. ReadWeights(stored => stored)]);
     }
 
+    /// <summary>Refuses a checkpoint of which no masked language model can be made.</summary>
+    /// <exception cref="InvalidDataException">It is an ELECTRA discriminator.</exception>
+    public void RequireLanguageModel()
+    {
+        if (Contents.IsDiscriminator) throw new InvalidDataException(ModelFaults.OfDiscriminator(Name));
+    }
+
     internal BaseWeights OpenWeights() => _openWeights();
 
     /// <summary>Keeps weights that came out of a model file readable until it is disposed; null for a model that needs no such thing.</summary>
@@ -166,37 +177,18 @@ public sealed class PretrainedModel
 
     private void CheckTokenizer()
     {
-        if (Tokenizer.VocabularySize > Config.VocabularySize)
-            throw new InvalidDataException(
-                $"{Name}: the tokenizer has {Tokenizer.VocabularySize} entries, config.json says vocab_size {Config.VocabularySize}. "
-                + "Use the tokenizer that the checkpoint was trained with.");
-        if (Tokenizer.PadId != Config.PadTokenId)
-            throw new InvalidDataException(
-                $"{Name}: the tokenizer pads with id {Tokenizer.PadId}, config.json says pad_token_id {Config.PadTokenId}. "
-                + "Use the tokenizer that the checkpoint was trained with.");
-        if (Tokenizer.UsesTokenTypes && Config.TypeVocabularySize < 2)
-            throw new InvalidDataException(
-                $"{Name}: the tokenizer gives the second text of a pair token type 1, config.json says type_vocab_size {Config.TypeVocabularySize}. "
-                + "Use the tokenizer that the checkpoint was trained with.");
+        if (ModelFaults.OfTokenizer(Config, Tokenizer) is { Count: > 0 } faults) throw new InvalidDataException($"{Name}: {string.Join(" ", faults)}");
     }
 
-    // All of a checkpoint's faults in one message. A missing head or pooler is no fault: it is drawn anew.
-    private (bool HasWeights, IReadOnlyList<string> Missing) CheckWeights()
+    // All of a checkpoint's faults in one message.
+    private (CheckpointContents Contents, IReadOnlyList<string> Missing) CheckWeights()
     {
         using var weights = OpenWeights();
-        var asked = NetworkShapes.OfMaskedLanguageModel(Config);
-        // BERT's pooler belongs to the base, but only a classifier asks for it.
-        var pooler = NetworkShapes.OfClassifier(Config, classCount: 2)
-            .Where(wanted => !asked.ContainsKey(wanted.Key) && CheckpointKeys.IsBaseKey(wanted.Key, Config));
-        asked = asked.Concat(pooler).ToDictionary();
-        var missing = asked.Keys.Where(key => !weights.Entries.ContainsKey(key)).ToList();
-        if (weights.Entries.Count == 0) return (false, missing);
-
-        var complaints = NetworkShapes.Complaints(
-            asked, key => weights.Entries.GetValueOrDefault(key)?.Shape, key => MaskedLanguageModel.IsHeadKey(key) || SequenceClassifier.IsHeadKey(key, Config));
-        if (complaints.Count > 0)
-            throw new InvalidDataException($"{Name}: {string.Join(", ", complaints)}. Use the config.json that belongs to these weights.");
-        return (true, missing);
+        List<string> missing = [.. ModelFaults.OfBase(Config).Keys.Where(key => !weights.Entries.ContainsKey(key))];
+        if (weights.Entries.Count == 0) return (CheckpointContents.None, missing);
+        return ModelFaults.OfWeights(Config, weights.Entries) is { } fault
+            ? throw new InvalidDataException($"{Name}: {fault}")
+            : (CheckpointContents.Of(weights, Config), missing);
     }
 
     private string ComputeContentHash()

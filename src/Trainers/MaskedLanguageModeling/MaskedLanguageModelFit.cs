@@ -50,10 +50,8 @@ public sealed class MaskedLanguageModelFit : IDisposable
     public void SaveFolder(string folder, bool inBFloat16 = false)
     {
         ObjectDisposedException.ThrowIf(_isDisposed, this);
-        CheckpointFolder.Write(folder, _model.Config, _model.Tokenizer, _weights, inBFloat16 ? bfloat16 : float32, Architecture, _model.Card);
+        CheckpointFolder.Write(folder, _model.Config, _model.Tokenizer, _weights, inBFloat16 ? bfloat16 : float32, _model.Config.MaskedLanguageModelArchitecture, _model.Card);
     }
-
-    private string Architecture => _model.Config.Family is ModelFamily.Roberta ? "RobertaForMaskedLM" : "BertForMaskedLM";
 
     /// <inheritdoc/>
     public void Dispose()

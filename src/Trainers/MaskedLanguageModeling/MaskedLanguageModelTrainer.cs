@@ -13,10 +13,12 @@ public sealed class MaskedLanguageModelTrainer
 
     /// <summary>A trainer for <paramref name="model"/>.</summary>
     /// <exception cref="ArgumentException">An option is out of range; the message lists every fault.</exception>
+    /// <exception cref="InvalidDataException">The model is an ELECTRA discriminator.</exception>
     public MaskedLanguageModelTrainer(PretrainedModel model, MaskedLanguageModelOptions options)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(options);
+        model.RequireLanguageModel();
         OptionFaults.ThrowIfAny("MaskedLanguageModel", options.Faults(model));
         (_model, _options) = (model, options);
     }

@@ -142,7 +142,7 @@ public class ForwardVerbTests(TinyBase tiny)
         Run.Of(With(folder.File("absent"))).AssertRefused("absent: no such folder.");
         Run.Of(With(folder.FullName)).AssertRefused("config.json: there is no such file");
         folder.Write("config.json", """{"model_type": "llama"}""");
-        Run.Of(With(folder.FullName)).AssertRefused("model_type is 'llama'; supported are roberta, bert.");
+        Run.Of(With(folder.FullName)).AssertRefused("model_type is 'llama'; supported are roberta, bert, xlm-roberta, distilbert, electra.");
         File.Copy(tiny.Config, folder.File("config.json"), overwrite: true);
         Run.Of(With(folder.FullName)).AssertRefused("there is no model.safetensors");
         folder.Write("pytorch_model.bin", "");

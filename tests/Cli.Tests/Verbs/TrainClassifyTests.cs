@@ -236,7 +236,7 @@ public class TrainClassifyTests(TinyBase tiny)
         Run.Of(With(folder.File("absent"))).AssertRefused("no such folder. Give a checkpoint folder, mini-encoder, or new:CONFIG.json.");
         Run.Of(With($"new:{tiny.Config}")).AssertRefused("needs --tokenizer DIR");
         folder.Write("config.json", """{"model_type": "gpt2"}""");
-        Run.Of(With(folder.FullName)).AssertRefused("model_type is 'gpt2'; supported are roberta, bert.");
+        Run.Of(With(folder.FullName)).AssertRefused("model_type is 'gpt2'; supported are roberta, bert, xlm-roberta, distilbert, electra.");
     }
 
     [Fact]

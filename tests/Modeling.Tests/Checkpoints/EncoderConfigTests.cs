@@ -52,8 +52,8 @@ public class EncoderConfigTests
         Assert.Equal(expected, Parse(Minimal(json => json["id2label"] = JsonNode.Parse(labels))).LabelNames);
 
     [Theory]
-    [InlineData("model_type", "\"llama\"", "model_type is 'llama'; supported are roberta, bert.")]
-    [InlineData("model_type", "null", "model_type is missing; supported are roberta, bert.")]
+    [InlineData("model_type", "\"llama\"", "model_type is 'llama'; supported are roberta, bert, xlm-roberta, distilbert, electra.")]
+    [InlineData("model_type", "null", "model_type is missing; supported are roberta, bert, xlm-roberta, distilbert, electra.")]
     [InlineData("model_type", "3", "model_type is '3'; a string was wanted.")]
     [InlineData("vocab_size", "null", "vocab_size is missing.")]
     [InlineData("vocab_size", "\"300\"", "vocab_size is a string; a whole number was wanted.")]
@@ -170,7 +170,7 @@ public class EncoderConfigTests
         Assert.Equal((ModelFamily.Roberta, 300, 64, 1e-5, 1, 78), (roberta.Family, roberta.VocabularySize, roberta.HiddenSize, roberta.LayerNormEpsilon, roberta.TypeVocabularySize, roberta.MaxTokens));
         Assert.Equal(["class0", "class1", "class2"], classification.LabelNames);
         Assert.Contains(
-            "supported are roberta, bert",
+            "supported are roberta, bert, xlm-roberta, distilbert, electra",
             Assert.Throws<InvalidDataException>(() => EncoderConfig.FromFile(MLNetLoRA.Testing.SharedData.Path("stories260K", "config.json"))).Message, StringComparison.Ordinal);
     }
 

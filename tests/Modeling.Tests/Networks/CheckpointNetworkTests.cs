@@ -56,7 +56,7 @@ public class CheckpointNetworkTests
     private static void Write(TemporaryFolder folder, string architecture, bool languageModelHead, int? classes)
     {
         using var scope = NewDisposeScope();
-        var shapes = NetworkShapes.OfMaskedLanguageModel(Config).Where(shape => languageModelHead || !MaskedLanguageModel.IsHeadKey(shape.Key)).ToDictionary();
+        var shapes = NetworkShapes.OfMaskedLanguageModel(Config).Where(shape => languageModelHead || !MaskedLanguageModel.IsHeadKey(shape.Key, Config)).ToDictionary();
         if (classes is { } count)
             foreach (var (key, shape) in NetworkShapes.OfClassifier(Config, count)) shapes.TryAdd(key, shape);
         folder.Write("config.json", Config.ToJson([architecture]));
