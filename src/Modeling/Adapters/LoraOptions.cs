@@ -23,8 +23,8 @@ public sealed record LoraOptions
 
     /// <summary>The linear maps that get an adapter, named as the checkpoint names them.</summary>
     /// <value>
-    /// "all-linear" (default: every linear map of the encoder, never the embeddings or a head), or any of query, key, value,
-    /// attention.output.dense, intermediate.dense, output.dense.
+    /// "all-linear" (default: every linear map of the layers, never the embeddings or a head), or any of query, key, value,
+    /// attention.output.dense, intermediate.dense, output.dense; for DistilBERT of q_lin, k_lin, v_lin, out_lin, lin1, lin2.
     /// </value>
     public IReadOnlyList<string> TargetModules { get; init; } = [AllLinear];
 

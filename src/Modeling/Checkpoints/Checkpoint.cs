@@ -32,6 +32,9 @@ public sealed class Checkpoint : IDisposable
     /// <summary>Tensors that lie in a shard without being in the index, sorted; they are not part of <see cref="Entries"/>.</summary>
     public IReadOnlyList<string> UnlistedTensors { get; }
 
+    /// <summary>Names of the files or streams that hold the tensors, without folders, sorted.</summary>
+    public IReadOnlyList<string> FileNames => [.. _files.Select(file => Path.GetFileName(file.Source)).Order(StringComparer.Ordinal)];
+
     /// <summary>Opens a checkpoint folder, or a single safetensors file.</summary>
     /// <param name="path">A folder with <c>model.safetensors</c> or <c>model.safetensors.index.json</c> (the former wins), or a file.</param>
     /// <exception cref="DirectoryNotFoundException">There is nothing at <paramref name="path"/>.</exception>

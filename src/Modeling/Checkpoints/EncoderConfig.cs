@@ -122,6 +122,9 @@ public sealed record EncoderConfig
     /// <summary>Width of one attention head: <see cref="HiddenSize"/> / <see cref="HeadCount"/>.</summary>
     public int HeadSize => HiddenSize / HeadCount;
 
+    /// <summary>The family as config.json spells it, <c>model_type</c>: roberta, bert, xlm-roberta, distilbert or electra.</summary>
+    public string ModelType => Layout.ModelType;
+
     /// <summary>What the encoder's checkpoint keys start with, without the dot: <c>roberta</c> (XLM-RoBERTa's too), <c>bert</c> and so on.</summary>
     public string CheckpointPrefix => Layout.Prefix;
 

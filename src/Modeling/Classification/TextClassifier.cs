@@ -28,11 +28,16 @@ public sealed class TextClassifier : IDisposable
         {
             // Fully tuned weights stand alone; an adapter needs the base underneath.
             _base = description.Lora is null ? null : SharedWeights.Acquire(description.Base, device);
-            var weights = new Dictionary<string, Tensor>(_base?.Tensors ?? new Dictionary<string, Tensor>());
+            var config = description.Base.Config;
+            // The base's own classification head is another's: this classifier's comes with what was tuned, or is missing.
+            var weights = new Dictionary<string, Tensor>(
+                _base is null ? new Dictionary<string, Tensor>() : SequenceClassifier.StartingWeights(_base.Tensors, config, rows: null));
+            OverridingKeys = [.. tuned.Keys.Where(key => weights.ContainsKey(key) && !SequenceClassifier.IsHeadKey(key, config)).Order(StringComparer.Ordinal)];
             foreach (var (key, tensor) in tuned) weights[key] = tensor;
             var source = new ParameterSource(weights, device, isTrainable: _ => false, generator: null);
             _network = new SequenceClassifier(description.ScoringContext, source, description.ClassCount);
             _network.eval();
+            UnusedKeys = [.. tuned.Keys.Except(source.Taken).Order(StringComparer.Ordinal)];
             if (_base is not null) description.Base.ShareWeightsOn(device);
         }
         catch
@@ -51,6 +56,12 @@ public sealed class TextClassifier : IDisposable
     /// What fine-tuning made, by checkpoint key: adapter and head for LoRA, encoder and head for full fine-tuning. Owned by this object.
     /// </summary>
     public IReadOnlyDictionary<string, Tensor> Tuned { get; }
+
+    /// <summary>Keys of <see cref="Tuned"/> that no part of the network takes, sorted; none in what a fit made.</summary>
+    public IReadOnlyList<string> UnusedKeys { get; }
+
+    /// <summary>Keys of <see cref="Tuned"/> that stand in place of frozen ones of the base beneath an adapter, sorted; none in what a fit made.</summary>
+    public IReadOnlyList<string> OverridingKeys { get; }
 
     /// <summary>Logits of several rows, computed in one pass.</summary>
     /// <param name="rows">One or more encoded rows.</param>

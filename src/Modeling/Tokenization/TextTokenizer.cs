@@ -76,6 +76,14 @@ public sealed class TextTokenizer
     /// <summary>The files this tokenizer was made from, unchanged: write them beside a model, or into it, and it can be made again.</summary>
     public IReadOnlyList<TokenizerFile> Files { get; }
 
+    /// <summary>The subword algorithm, for people: byte-level BPE, WordPiece and so on.</summary>
+    public string Kind => _model switch
+    {
+        ByteLevelBpe => "byte-level BPE",
+        WordPieceModel => "WordPiece",
+        _ => _model.GetType().Name,
+    };
+
     /// <summary>The largest token id plus one, added tokens included: the fewest rows an embedding may have.</summary>
     public int VocabularySize => _tokens.Length;
 

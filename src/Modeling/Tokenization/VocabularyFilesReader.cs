@@ -4,7 +4,8 @@ namespace MLNetLoRA.Modeling;
 internal sealed class VocabularyFilesReader(TokenizerFileSet files, TokenizerConfig config)
 {
     private static readonly string[] BytePairClasses = ["RobertaTokenizer", "RobertaTokenizerFast"];
-    private static readonly string[] WordPieceClasses = ["BertTokenizer", "BertTokenizerFast"];
+    private static readonly string[] WordPieceClasses =
+        ["BertTokenizer", "BertTokenizerFast", "DistilBertTokenizer", "DistilBertTokenizerFast", "ElectraTokenizer", "ElectraTokenizerFast"];
 
     public TokenizerDefinition Read() => IsWordPiece() ? ReadWordPiece() : ReadBytePairs();
 

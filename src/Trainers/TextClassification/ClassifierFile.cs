@@ -67,11 +67,18 @@ internal static class ClassifierFile
         {
             tuned = ModelEntries.Load(ctx, TunedEntry, stream => ReadTuned(stream, device));
             var description = new ClassifierDescription(model, header.Lora?.Options, labels.Count, header.MaxTokens);
-            using var frozen = description.Lora is null ? null : SharedWeights.Acquire(model, device);
-            TunedKeys.Check(description, tuned, frozen?.Tensors, device);
             var classifier = new TextClassifier(description, tuned, device);
-            return new TextClassificationTransformer(
-                env, classifier, header.Columns, labels, new ScoringSettings(header.ScoreKind, header.BatchSize, header.Base.Storage), report);
+            try
+            {
+                TunedKeys.Check(classifier);
+                return new TextClassificationTransformer(
+                    env, classifier, header.Columns, labels, new ScoringSettings(header.ScoreKind, header.BatchSize, header.Base.Storage), report);
+            }
+            catch
+            {
+                classifier.Dispose();
+                throw;
+            }
         }
         catch
         {

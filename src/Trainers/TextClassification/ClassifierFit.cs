@@ -15,12 +15,19 @@ internal sealed class ClassifierFit : IDisposable
     private readonly SharedWeights _base;
     private readonly ParameterSource _source;
     private readonly SequenceClassifier _network;
-
     private readonly string[] _keptKeys;
 
+    /// <param name="model">What to start from.</param>
+    /// <param name="method">What is trained.</param>
+    /// <param name="options">How it is trained.</param>
+    /// <param name="classCount">Two or more.</param>
+    /// <param name="device">Where it is trained.</param>
+    /// <param name="randomness">Draws what the model does not hold.</param>
+    /// <param name="headRows">Which row of the model's own classification head stands for each class; null for a head drawn at random.</param>
+    /// <param name="initial">The fine-tuned model to go on from, its head included; null to start from the base.</param>
     public ClassifierFit(
         PretrainedModel model, FineTuningMethod method, TextClassificationOptions options, int classCount, Device device, FitRandomness randomness,
-        InitialClassifier? initial = null)
+        IReadOnlyList<int>? headRows = null, InitialClassifier? initial = null)
     {
         (_model, _method, _options, _device, _randomness) = (model, method, options, device, randomness);
         _config = options.Dropout is { } dropout
@@ -31,7 +38,9 @@ internal sealed class ClassifierFit : IDisposable
         try
         {
             using var scope = NewDisposeScope();     // what was made only to be copied into the network
-            var weights = initial?.Weights(method, _base.Tensors, classCount, device, randomness.Generator) ?? _base.Tensors;
+            var weights = initial is null
+                ? SequenceClassifier.StartingWeights(_base.Tensors, _config, headRows)
+                : initial.Weights(method, _base.Tensors, classCount, device, randomness.Generator);
             _source = new ParameterSource(weights, device, IsTrainable, randomness.Generator);
             _network = new SequenceClassifier(new NetworkContext(_config, projections, randomness.Dropout), _source, classCount);
             // What an earlier fit drew in place of the base's, no checkpoint can give back either.

@@ -64,7 +64,9 @@ public sealed class TextClassificationTrainer : IEstimator<TextClassificationTra
         using var randomness = new FitRandomness(_seed);
         var (training, validation, read) = ReadRows(input, labels, randomness, channel);
 
-        using var fit = new ClassifierFit(_model, _method, _options, labels.Count, device, randomness, initial);
+        var head = initial is null ? StartingHead.Choose(_model, labels) : StartingHead.None;
+        if (head.Message is { } message) channel.Info(message);
+        using var fit = new ClassifierFit(_model, _method, _options, labels.Count, device, randomness, head.Rows, initial);
         if (fit.DrawnAnew is { Count: > 0 } drawn)
             channel.Warning($"{_model.Name} does not hold {drawn[0]}{(drawn.Count > 1 ? $" and {drawn.Count - 1} more" : "")}; drawn at random.");
         var observer = new FitObserver(CheckCancelled, channel, progress, _options.Progress);

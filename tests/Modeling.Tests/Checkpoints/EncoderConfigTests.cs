@@ -19,6 +19,61 @@ public class EncoderConfigTests
         Assert.Null(bert.LabelNames);
     }
 
+    [Fact]
+    public void Parse_DistilBert_ReadsItsOwnNamesAndFixedValues()
+    {
+        var config = Parse(DistilBert());
+
+        Assert.Equal((ModelFamily.DistilBert, 0, "distilbert", 80), (config.Family, config.PadTokenId, config.CheckpointPrefix, config.MaxTokens));
+        Assert.Equal((64, 3, 4, 128), (config.HiddenSize, config.LayerCount, config.HeadCount, config.IntermediateSize));
+        Assert.Equal((0, 1e-12, 0.2, false), (config.TypeVocabularySize, config.LayerNormEpsilon, config.ClassifierDropout, config.HasSinusoidalPositions));
+        var changed = Parse(DistilBert(json =>
+        {
+            (json["dropout"], json["attention_dropout"], json["seq_classif_dropout"]) = (0.3, 0.4, 0.5);
+            (json["activation"], json["sinusoidal_pos_embds"]) = ("relu", true);
+        }));
+        Assert.Equal((0.3, 0.4, 0.5), (changed.HiddenDropout, changed.AttentionDropout, changed.ClassifierDropout));
+        Assert.Equal((HiddenActivation.Relu, true), (changed.HiddenActivation, changed.HasSinusoidalPositions));
+    }
+
+    [Fact]
+    public void Parse_ElectraAndXlmRoberta_UseTheirDefaults()
+    {
+        var electra = Parse(Minimal(json => json["model_type"] = "electra"));
+        var narrow = Parse(Minimal(json => (json["model_type"], json["embedding_size"]) = ("electra", 32)));
+        var xlm = Parse(Minimal(json => (json["model_type"], json["vocab_size"]) = ("xlm-roberta", 250_002)));
+
+        Assert.Equal(("electra", 0, 128, 64, 80), (electra.ModelType, electra.PadTokenId, electra.EmbeddingSize, electra.HiddenSize, electra.MaxTokens));
+        Assert.Equal(32, narrow.EmbeddingSize);
+        Assert.Equal((250_002, "roberta", 1, 78, 64), (xlm.VocabularySize, xlm.CheckpointPrefix, xlm.PadTokenId, xlm.MaxTokens, xlm.EmbeddingSize));
+        Assert.Equal("XLMRobertaForMaskedLM", xlm.MaskedLanguageModelArchitecture);
+    }
+
+    [Theory]
+    [InlineData("camembert")]
+    [InlineData("mpnet")]
+    [InlineData("albert")]
+    [InlineData("deberta-v2")]
+    [InlineData("Roberta")]
+    public void Parse_OtherFamily_IsRefusedByNameWithTheSupportedOnes(string family) => Assert.Equal(
+        $"test: model_type is '{family}'; supported are roberta, bert, xlm-roberta, distilbert, electra.",
+        Assert.Throws<InvalidDataException>(() => Parse(Minimal(json => json["model_type"] = family))).Message);
+
+    [Fact]
+    public void Parse_FaultsOfDistilBert_UseItsNames()
+    {
+        var thrown = Assert.Throws<InvalidDataException>(() => Parse(DistilBert(json =>
+        {
+            json.Remove("n_layers");
+            (json["dim"], json["dropout"], json["seq_classif_dropout"], json["activation"]) = (65, 1, -1, "swish");
+        })));
+
+        Assert.Equal(
+            "test: n_layers is missing. activation is 'swish'; supported are gelu, gelu_new, gelu_pytorch_tanh, relu. "
+            + "dropout is 1; use 0 or more, below 1. seq_classif_dropout is -1; use 0 or more, below 1. dim is 65, not a multiple of n_heads 4.",
+            thrown.Message);
+    }
+
     [Theory]
     [InlineData("type_vocab_size", "1")]
     [InlineData("layer_norm_eps", "1e-5")]
@@ -78,6 +133,9 @@ public class EncoderConfigTests
     [InlineData("position_embedding_type", "\"relative_key\"", "position_embedding_type is 'relative_key'; only absolute is supported.")]
     [InlineData("is_decoder", "true", "is_decoder is true; only encoders are supported.")]
     [InlineData("quantization_config", "{}", "quantization_config is set;")]
+    [InlineData("pruned_heads", """{"0":[1]}""", "pruned_heads names attention heads that were cut out;")]
+    [InlineData("embedding_size", "32", "embedding_size is 32, hidden_size 64; in roberta the two are one, only electra may differ.")]
+    [InlineData("embedding_size", "\"32\"", "embedding_size is a string; a whole number was wanted.")]
     [InlineData("id2label", "[]", "id2label is an array;")]
     [InlineData("id2label", """{"0":0}""", "id2label.'0' is '0'; a string was wanted.")]
     public void Parse_FaultyValue_NamesKeyAndRange(string key, string value, string fault)
@@ -128,6 +186,9 @@ public class EncoderConfigTests
     [Theory]
     [InlineData(ModelFamily.Roberta, HiddenActivation.GeluTanh, null)]
     [InlineData(ModelFamily.Bert, HiddenActivation.Relu, 0.3)]
+    [InlineData(ModelFamily.XlmRoberta, HiddenActivation.Gelu, 0.3)]
+    [InlineData(ModelFamily.DistilBert, HiddenActivation.GeluTanh, 0.3)]
+    [InlineData(ModelFamily.Electra, HiddenActivation.Relu, null)]
     public void ToJson_ThenParse_RestoresEverything(ModelFamily family, HiddenActivation activation, double? classifierDropout)
     {
         var config = new EncoderConfig
@@ -136,6 +197,8 @@ public class EncoderConfigTests
             TypeVocabularySize = 5, LayerNormEpsilon = 1e-7, PadTokenId = 6, HiddenDropout = 0.2, AttentionDropout = 0.4,
             ClassifierDropout = classifierDropout, InitializerRange = 0.03, TieWordEmbeddings = false, HiddenActivation = activation,
         };
+        if (family is ModelFamily.Electra) config = config with { EmbeddingSize = 9 };
+        if (family is ModelFamily.DistilBert) config = config with { HasSinusoidalPositions = true, TypeVocabularySize = 2, LayerNormEpsilon = 1e-12 };
         Assert.Equal(config, EncoderConfig.Parse(Encoding.UTF8.GetBytes(config.ToJson()), "test"));
     }
 
@@ -180,6 +243,17 @@ public class EncoderConfigTests
         {
             ["model_type"] = "roberta", ["vocab_size"] = 300, ["hidden_size"] = 64, ["num_hidden_layers"] = 3,
             ["num_attention_heads"] = 4, ["intermediate_size"] = 128, ["max_position_embeddings"] = 80, ["torch_dtype"] = "float32",
+        };
+        change?.Invoke(json);
+        return json;
+    }
+
+    private static JsonObject DistilBert(Action<JsonObject>? change = null)
+    {
+        var json = new JsonObject
+        {
+            ["model_type"] = "distilbert", ["vocab_size"] = 300, ["dim"] = 64, ["n_layers"] = 3, ["n_heads"] = 4, ["hidden_dim"] = 128,
+            ["max_position_embeddings"] = 80,
         };
         change?.Invoke(json);
         return json;
