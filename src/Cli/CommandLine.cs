@@ -60,6 +60,7 @@ internal static class CommandLine
             TrainVerb.Create(terminal),
             PredictVerb.Create(terminal),
             ForwardVerb.Create(terminal),
+            InfoVerb.Create(terminal),
         };
 
     private static string UsageFault(ParseResult parsed, Command root)

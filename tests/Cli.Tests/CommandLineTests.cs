@@ -5,8 +5,8 @@ namespace MLNetLoRA.Cli.Tests;
 public class CommandLineTests
 {
     [Theory]
-    [InlineData("", "The verb is missing; use one of: train, predict, forward.")]
-    [InlineData("inspect", "There is no verb 'inspect'; use one of: train, predict, forward.")]
+    [InlineData("", "The verb is missing; use one of: train, predict, forward, info.")]
+    [InlineData("inspect", "There is no verb 'inspect'; use one of: train, predict, forward, info.")]
     [InlineData("train", "Option '--task' is required.")]
     [InlineData("train --task causal --base b --data d", "--task is 'causal'; use classify or masked.")]
     [InlineData("train --task classify --base b --data d --method dora", "--method is 'dora'; use lora or full.")]

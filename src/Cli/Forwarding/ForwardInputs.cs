@@ -33,6 +33,8 @@ internal sealed class ForwardInputs
                 throw Bad($"attention_mask row {row} has no 1; a row needs at least one token");
 
         TokenTypes = Rectangle("token_type_ids", (RowCount, TokenCount))?.Values;
+        if (TokenTypes is not null && config.TypeVocabularySize == 0)
+            throw Bad($"token_type_ids are given, and {config.ModelType} has no token types; leave them out");
         if (TokenTypes is not null) CheckRange("token_type_ids", TokenTypes, config.TypeVocabularySize);
         Labels = classCount is { } classes ? ClassLabels(classes) : TokenLabels(config.VocabularySize);
         if (Labels is not null && Labels.All(label => label == Ignored))

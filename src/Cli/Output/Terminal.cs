@@ -21,6 +21,9 @@ internal sealed class Terminal
     /// <summary>Shows a result.</summary>
     public void Show(IRenderable result) => _output.Write(result);
 
+    /// <summary>Says what is wrong with something, a line on standard error.</summary>
+    public void Complain(string problem) => _plainError.WriteLine($"mlnet-lora: {Fault.OnOneLine(problem)}");
+
     /// <summary>Does long work that tells how it goes.</summary>
     public T Follow<T>(string title, Func<WorkProgress, T> work)
     {
