@@ -63,12 +63,15 @@ public class FamilyJourneyTests(TinyBase tiny)
         using var folder = new TemporaryFolder();
         var inputs = folder.Write("i.json", """{"input_ids": [[0, 5, 9, 2]], "attention_mask": [[1, 1, 1, 1]]}""");
 
-        var run = Run.Of("train", "--task", "masked", "--base", Checkpoint(folder, family), "--data", tiny.Text, "--out", folder.File("on"));
+        var run = Run.Of("train", "--task", "masked", "--base", Checkpoint(folder, family, ["no", "yes"]), "--data", tiny.Text, "--out", folder.File("on"));
         Assert.True(run.ExitCode == CommandLine.Done, run.Error);
 
         using var config = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(folder.File("on"), "config.json")));
         Assert.EndsWith("ForMaskedLM", config.RootElement.GetProperty("architectures")[0].GetString());
-        Assert.True(Run.Json(folder.File("info.json"), "info", "--base", folder.File("on")).GetProperty("heads").GetProperty("masked_lm").GetBoolean());
+        var heads = Run.Json(folder.File("info.json"), "info", "--base", folder.File("on")).GetProperty("heads");
+        Assert.True(heads.GetProperty("masked_lm").GetBoolean());
+        // A head that the training left alone is still there, with its names.
+        Assert.Equal("""{"classes":2,"labels":["no","yes"]}""", JsonSerializer.Serialize(heads.GetProperty("classification")));
         var shapes = Run.Json(folder.File("f.json"), "forward", "--base", folder.File("on"), "--inputs", inputs, "--out", folder.File("o.safetensors"))
             .GetProperty("shapes");
         Assert.Equal("[1,4,261]", JsonSerializer.Serialize(shapes.GetProperty("logits")));
@@ -127,8 +130,9 @@ public class FamilyJourneyTests(TinyBase tiny)
         Assert.True(classified.ExitCode == CommandLine.Done, classified.Error);
     }
 
-    private static string Checkpoint(TemporaryFolder folder, ModelFamily family) => TinyCheckpoint.Write(
-        Directory.CreateDirectory(folder.File(family.ToString())).FullName, change: family is ModelFamily.Roberta ? null : TinyCheckpoint.Family(family));
+    private static string Checkpoint(TemporaryFolder folder, ModelFamily family, string[]? labels = null) => TinyCheckpoint.Write(
+        Directory.CreateDirectory(folder.File(family.ToString())).FullName,
+        change: family is ModelFamily.Roberta ? null : TinyCheckpoint.Family(family), labels: labels);
 
     private string[] Train(string place, string method, int epochs = 12) =>
     [

@@ -42,6 +42,7 @@ internal sealed class InfoVerb
     private static CheckpointInspection Inspect(string name)
     {
         if (name == BaseModel.MiniEncoder) return CheckpointInspection.OfMiniEncoder();
+        if (File.Exists(name)) throw new BadInputException($"{name}: this is a file; info reads checkpoint folders. Give its folder, or {BaseModel.MiniEncoder}.");
         if (!Directory.Exists(name)) throw new BadInputException($"{name}: no such folder. Give a checkpoint folder, or {BaseModel.MiniEncoder}.");
         return CheckpointInspection.OfFolder(name);
     }

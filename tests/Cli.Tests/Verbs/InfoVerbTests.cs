@@ -81,6 +81,7 @@ public class InfoVerbTests
     {
         using var folder = new TemporaryFolder();
         Run.Of("info", "--base", folder.File("absent")).AssertRefused("absent: no such folder. Give a checkpoint folder, or mini-encoder.");
+        Run.Of("info", "--base", folder.Write("m.mlnet", "")).AssertRefused("m.mlnet: this is a file; info reads checkpoint folders.");
         Run.Of("info").AssertRefused("--base");
     }
 

@@ -94,6 +94,21 @@ public class StartingHeadTests : IDisposable
         Assert.Contains(_log, line => line.Contains("tells apart 3 classes without names, the label column 3", StringComparison.Ordinal));
     }
 
+    [Theory]
+    [InlineData("cat,ant,bee")]
+    [InlineData("cat,ant")]
+    public void Fit_OfACheckpointWithAHead_LeavesNoTensorBehind(string names)
+    {
+        var model = Open(names.Split(','));
+        // Each Parameter leaves one in the count: those of the fit's network and of the transformer's.
+        var made = 2 * CapitalTask.ParameterCount(FineTuningMethod.Lora);
+        var before = LiveTensors.Settled();
+
+        Fit(model, FineTuningMethod.Lora, CapitalTask.Labels).Dispose();
+
+        Assert.Equal(before + made, LiveTensors.Now);
+    }
+
     [Fact]
     public void Load_TunedHeadMissingBesideABaseWithOne_IsRefused()
     {
