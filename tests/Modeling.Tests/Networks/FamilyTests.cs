@@ -120,30 +120,61 @@ public class FamilyTests
         AssertClose(head(reference, expected[0]), logits);
     }
 
-    [Fact]
-    public void MaskedLanguageModel_OfAnElectraGeneratorWithNarrowEmbeddings_EqualsTheFormulasInDoublePrecision()
+    [Theory]
+    [InlineData(ModelFamily.Electra, 10, "generator_predictions.dense", "generator_predictions.LayerNorm", "generator_lm_head.bias", true)]
+    [InlineData(ModelFamily.Electra, 24, "generator_predictions.dense", "generator_predictions.LayerNorm", "generator_lm_head.bias", true)]
+    [InlineData(ModelFamily.DistilBert, 24, "vocab_transform", "vocab_layer_norm", "vocab_projector.bias", false)]
+    public void LanguageModelHead_WhereLayersUseRelu_EqualsTheFormulasInDoublePrecision(
+        ModelFamily family, int embeddingSize, string dense, string norm, string bias, bool isGelu)
     {
-        var config = Config(ModelFamily.Electra, 10) with { HiddenActivation = HiddenActivation.Gelu };
+        // ELECTRA's generator is gelu whatever hidden_act says; DistilBERT's head follows its activation.
+        var config = Config(family, embeddingSize) with { HiddenActivation = HiddenActivation.Relu };
         using var generator = new Generator(8, CPU);
         using var network = new MaskedLanguageModel(new NetworkContext(config, new PlainProjections(), null), Random(generator));
         Disturb(network, generator);
         network.eval();
-        int[] ids = [4, 9, 13, 2];
-        using var batch = TokenBatch.FromArrays([.. ids], [true, true, true, true], null, 1, config, CPU);
+        using var batch = TokenBatch.FromArrays([4, 9, 13, 2], [true, true, true, true], null, 1, config, CPU);
 
         using var scope = NewDisposeScope();
-        var logits = network.forward(batch);
+        var (logits, hidden) = network.ForwardWithHiddenState(batch);
 
-        var (reference, _) = Reference(network, config);
-        var words = Values(network)["electra.embeddings.word_embeddings.weight"].Chunk(10).ToArray();
-        var bias = Values(network)["generator_lm_head.bias"];
-        var expected = reference.Run(ids, [0, 0, 0, 0], 0).SelectMany(hidden =>
+        var reference = new ReferenceEncoder(Values(network), new ReferenceKeys("", "", [], HasTypes: false), 0, 1, 1e-12);
+        var words = Values(network)[$"{config.CheckpointPrefix}.embeddings.word_embeddings.weight"].Chunk(embeddingSize).ToArray();
+        var expected = hidden.detach().data<float>().ToArray().Chunk(24).SelectMany(vector =>
         {
-            var transformed = reference.Norm(
-                "generator_predictions.LayerNorm", [.. reference.Linear("generator_predictions.dense", hidden).Select(ReferenceEncoder.Gelu)]);
-            return words.Select((word, w) => word.Zip(transformed, (l, r) => l * r).Sum() + bias[w]);
+            var pooled = reference.Linear(dense, [.. vector.Select(value => (double)value)]);
+            var transformed = reference.Norm(norm, [.. pooled.Select(value => isGelu ? ReferenceEncoder.Gelu(value) : Math.Max(value, 0))]);
+            return words.Select((word, w) => word.Zip(transformed, (l, r) => l * r).Sum() + Values(network)[bias][w]);
         });
         AssertClose([.. expected], logits);
+    }
+
+    [Theory]
+    [InlineData(ModelFamily.Roberta, "classifier.dense", "classifier.out_proj", 4e-3)]      // tanh(2x) · 2 for small x
+    [InlineData(ModelFamily.XlmRoberta, "classifier.dense", "classifier.out_proj", 4e-3)]
+    [InlineData(ModelFamily.Electra, "classifier.dense", "classifier.out_proj", 2e-3)]      // gelu(2x) · 2, gelu(x) being x / 2
+    [InlineData(ModelFamily.Bert, "bert.pooler.dense", "classifier", 2e-3)]                 // tanh(x) · 2
+    [InlineData(ModelFamily.DistilBert, "pre_classifier", "classifier", 2e-3)]              // relu(x) · 2
+    public void ClassificationHead_InTraining_DropsWhereItsFamilyDoes(ModelFamily family, string dense, string classes, double kept)
+    {
+        // Both maps are the identity, half of everything is dropped and the rest doubled: what is kept tells how often.
+        var config = Config(family, 24) with { ClassifierDropout = 0.5 };
+        using var generator = new Generator(3, CPU);
+        using var scope = NewDisposeScope();
+        var weights = new Dictionary<string, Tensor>
+        {
+            [$"{dense}.weight"] = eye(24, dtype: float32, device: CPU), [$"{dense}.bias"] = zeros(24, dtype: float32, device: CPU),
+            [$"{classes}.weight"] = eye(24, dtype: float32, device: CPU), [$"{classes}.bias"] = zeros(24, dtype: float32, device: CPU),
+        };
+        using var head = new ClassificationHead(
+            new NetworkContext(config, new PlainProjections(), new RandomDropout(generator)), new ParameterSource(weights, CPU, _ => false, null), 24);
+        head.train();
+
+        var outputs = head.forward(full([8, 24], 1e-3f, dtype: float32, device: CPU)).data<float>().ToArray();
+
+        Assert.All(outputs, output => Assert.True(output == 0 || Math.Abs(output - kept) < 2e-5, $"{output}"));
+        Assert.Contains(outputs, output => output == 0);
+        Assert.Contains(outputs, output => output != 0);
     }
 
     [Fact]
