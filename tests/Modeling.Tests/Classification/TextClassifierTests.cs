@@ -45,6 +45,44 @@ public class TextClassifierTests : IDisposable
     }
 
     [Fact]
+    public void Constructor_WithoutTheTrainedHead_DoesNotTakeTheBases()
+    {
+        using var folder = new TemporaryFolder();
+        var model = PretrainedModel.FromFolder(TinyCheckpoint.Write(folder.FullName, labels: ["a", "b", "c"]));
+        var tuned = Head();
+        foreach (var key in tuned.Keys.Where(key => SequenceClassifier.IsHeadKey(key, model.Config)).ToList())
+        {
+            tuned[key].Dispose();
+            tuned.Remove(key);
+        }
+
+        var error = Assert.Throws<InvalidDataException>(() => new TextClassifier(new ClassifierDescription(model, new LoraOptions { Rank = 1 }, 3, 32), tuned, CPU));
+
+        Assert.Contains("classifier.dense.weight is missing and has no default", error.Message, StringComparison.Ordinal);
+        foreach (var tensor in tuned.Values) tensor.Dispose();
+    }
+
+    [Fact]
+    public void Keys_ThatAFitNeverMakes_ArePublished()
+    {
+        var tuned = Head();
+        using (var share = SharedWeights.Acquire(_model, CPU))
+        {
+            tuned["roberta.encoder.layer.1.output.dense.bias"] = share.Tensors["roberta.encoder.layer.1.output.dense.bias"].clone();
+            tuned["lm_head.bias"] = share.Tensors["lm_head.bias"].clone();
+        }
+        tuned["nobody.asks"] = zeros(1, device: CPU);
+
+        using var sound = Create();
+        using var odd = new TextClassifier(new ClassifierDescription(_model, new LoraOptions { Rank = 1 }, 3, 32), tuned, CPU);
+
+        Assert.Empty(sound.UnusedKeys);
+        Assert.Empty(sound.OverridingKeys);
+        Assert.Equal(["lm_head.bias", "nobody.asks"], odd.UnusedKeys);
+        Assert.Equal(["lm_head.bias", "roberta.encoder.layer.1.output.dense.bias"], odd.OverridingKeys);
+    }
+
+    [Fact]
     public void Dispose_FreesTunedWeightsAndTheShare()
     {
         var classifier = Create();

@@ -317,9 +317,10 @@ public class FamilyTests
     {
         using var expected = ParityFixture.Open(reference);
         using var network = CheckpointNetwork.Open(folder.FullName, CPU);
+        using var batch = expected.BatchFor(network.Config);
         using var scope = NewDisposeScope();
 
-        var (logits, hidden) = network.Forward(expected.Batch);
+        var (logits, hidden) = network.Forward(batch);
 
         Assert.Equal(family, network.Config.Family);
         expected.AssertClose("logits", logits, Tolerance);

@@ -16,10 +16,7 @@ internal sealed class ParityFixture : IDisposable
         Weights = checkpoint.Entries.Keys.ToDictionary(key => key, key => checkpoint.Read(key));
         _expected = SafetensorsFile.Open(Path.Combine(folder, "expected.safetensors"));
         _json = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(folder, "expected.json")));
-        Batch = TokenBatch.FromArrays(
-            Numbers("input_ids"), [.. Numbers("attention_mask").Select(mask => mask == 1)],
-            Expected.TryGetProperty("token_type_ids", out _) ? Numbers("token_type_ids") : null,
-            Expected.GetProperty("input_ids").GetArrayLength(), Config, CPU);
+        Batch = BatchFor(Config);
     }
 
     public EncoderConfig Config { get; }
@@ -31,6 +28,12 @@ internal sealed class ParityFixture : IDisposable
     public JsonElement Expected => _json.RootElement;
 
     public static ParityFixture Open(string folder) => new(folder);
+
+    /// <summary>The reference inputs as a network of another configuration counts their positions; the caller disposes it.</summary>
+    public TokenBatch BatchFor(EncoderConfig config) => TokenBatch.FromArrays(
+        Numbers("input_ids"), [.. Numbers("attention_mask").Select(mask => mask == 1)],
+        Expected.TryGetProperty("token_type_ids", out _) ? Numbers("token_type_ids") : null,
+        Expected.GetProperty("input_ids").GetArrayLength(), config, CPU);
 
     public ParameterSource Source() => new(Weights, CPU, isTrainable: _ => false, generator: null);
 
