@@ -18,18 +18,13 @@ internal sealed record BertNormalizer(bool CleansText, bool SplitsIdeographs, bo
     {
         if (CleansText || SplitsIdeographs) text = CleanAndSplit(text);
         if (StripsAccents) text = StripAccents(text);
-        // Of all capitals only İ lowers to two characters; .NET leaves it as it is.
-        return Lowercases ? text.Replace("İ", "i\u0307", StringComparison.Ordinal).ToLowerInvariant() : text;
+        return Lowercases ? UnicodeFolding.Lowercase(text) : text;
     }
 
-    /// <summary>Under InvariantGlobalization .NET hands texts back undecomposed, without a word: ids would be wrong for every accent.</summary>
     /// <exception cref="PlatformNotSupportedException">Accents are to be stripped and this process cannot decompose text.</exception>
     public void RequireDecomposition()
     {
-        if (StripsAccents && "é".Normalize(NormalizationForm.FormD).Length == 1)
-            throw new PlatformNotSupportedException(
-                "This BERT tokenizer strips accents, which needs ICU, and the process runs with InvariantGlobalization. "
-                + "Set InvariantGlobalization (or DOTNET_SYSTEM_GLOBALIZATION_INVARIANT) to false and install libicu.");
+        if (StripsAccents) UnicodeFolding.RequireNormalForms("This BERT tokenizer strips accents, which");
     }
 
     private string CleanAndSplit(string text)
@@ -49,11 +44,7 @@ internal sealed record BertNormalizer(bool CleansText, bool SplitsIdeographs, bo
     {
         if (Ascii.IsValid(text)) return text;
         // Normalize refuses U+FFFE, which no text means.
-        var decomposed = text.Replace("\uFFFE", "", StringComparison.Ordinal).Normalize(NormalizationForm.FormD);
-        var stripped = new StringBuilder(decomposed.Length);
-        foreach (var rune in decomposed.EnumerateRunes())
-            if (Rune.GetUnicodeCategory(rune) != UnicodeCategory.NonSpacingMark) stripped.Append(rune);
-        return stripped.ToString();
+        return UnicodeFolding.StripMarks(text.Replace("\uFFFE", "", StringComparison.Ordinal).Normalize(NormalizationForm.FormD));
     }
 
     private static bool IsDropped(Rune rune) => rune.Value is 0 or 0xFFFD || (!IsSpace(rune) && Rune.GetUnicodeCategory(rune)

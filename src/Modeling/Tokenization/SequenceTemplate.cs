@@ -26,6 +26,10 @@ internal sealed class SequenceTemplate(IReadOnlyList<TemplatePiece> single, IRea
             [open, TemplatePiece.First(), close, TemplatePiece.Second(1), TemplatePiece.Special(separator, typeId: 1)]);
     }
 
+    /// <summary>The same for a model that reads no token types, whatever its tokenizer writes.</summary>
+    public SequenceTemplate WithoutTypes() =>
+        new([.. single.Select(piece => piece with { TypeId = 0 })], [.. pair.Select(piece => piece with { TypeId = 0 })]);
+
     public bool UsesTokenTypes { get; } = pair.Any(piece => piece.TypeId != 0);
 
     /// <summary>The special tokens around a single text, in order.</summary>

@@ -26,7 +26,7 @@ internal sealed record SpecialTokenNames(string Pad, string Unknown, string Clas
         return missing.Count == 0
             ? special
             : throw fault($"special tokens {string.Join(", ", missing)} have no id; use the files that came with the checkpoint, "
-                + $"or name the right tokens in {TokenizerFileSet.TokenizerConfig}.");
+                + $"or name the right tokens or tokenizer_class in {TokenizerFileSet.TokenizerConfig}.");
 
         int IdOf(string name)
         {

@@ -2,12 +2,17 @@ using System.Text;
 
 namespace MLNetLoRA.Modeling;
 
-/// <summary>Text to token ids and back, exactly as the pretrained checkpoint was trained: byte-level BPE (RoBERTa) or WordPiece (BERT).</summary>
+/// <summary>
+/// Text to token ids and back, exactly as the pretrained checkpoint was trained: byte-level BPE (RoBERTa), WordPiece (BERT, DistilBERT, ELECTRA), or
+/// SentencePiece's unigram and BPE models (XLM-RoBERTa, CamemBERT).
+/// </summary>
 /// <remarks>
 /// <para>Ids equal those of Hugging Face. Where its own two implementations differ we follow the newer one (the <c>tokenizers</c> library): the
 /// text of an added token that stands in a row, such as <c>&lt;mask&gt;</c> or <c>&lt;/s&gt;</c>, becomes that token's id, so a row that must
 /// not do so has to be cleaned by the caller; white space alone is kept by byte-level BPE and vanishes in WordPiece; <c>add_prefix_space</c>
 /// applies after every added token; lower-casing knows no final sigma. Truncation follows the older one (longest first, token by token).</para>
+/// <para>A SentencePiece model file gives SentencePiece's ids, a <c>tokenizer.json</c> made from it those of <c>tokenizers</c>, which reads the same
+/// character map by other rules: they differ for some combining characters.</para>
 /// <para>An invalid surrogate is read as U+FFFD, as .NET's UTF-8 encoder writes it. Immutable; safe to use from several threads.</para>
 /// </remarks>
 public sealed class TextTokenizer
@@ -47,13 +52,17 @@ public sealed class TextTokenizer
 
     /// <summary>Reads the tokenizer of a Hugging Face checkpoint folder.</summary>
     /// <param name="folder">
-    /// A folder with <c>tokenizer.json</c>, or <c>vocab.json</c> and <c>merges.txt</c>, or <c>vocab.txt</c>; where there are several, a complete
-    /// <c>tokenizer.json</c> is read. <c>tokenizer_config.json</c>, <c>special_tokens_map.json</c> and <c>added_tokens.json</c> are heeded.
+    /// A folder with <c>tokenizer.json</c>, or <c>vocab.json</c> and <c>merges.txt</c>, or <c>vocab.txt</c>, or a SentencePiece model
+    /// (<c>sentencepiece.bpe.model</c>, <c>spiece.model</c>, <c>tokenizer.model</c>); where there are several, a complete <c>tokenizer.json</c> is
+    /// read and must agree with them. <c>tokenizer_config.json</c>, <c>special_tokens_map.json</c> and <c>added_tokens.json</c> are heeded; a
+    /// SentencePiece model is numbered as its <c>tokenizer_class</c> does, without one as in the file.
     /// </param>
     /// <exception cref="InvalidDataException">
-    /// Files are missing, malformed, larger than 100 MB, or ask for something not supported; the text names it.
+    /// Files are missing, malformed, larger than 100 MB, hold different vocabularies, or ask for something not supported; the text names it.
     /// </exception>
-    /// <exception cref="PlatformNotSupportedException">An uncased BERT tokenizer in a process with InvariantGlobalization.</exception>
+    /// <exception cref="PlatformNotSupportedException">
+    /// An uncased BERT tokenizer, or one that asks for a Unicode normal form, in a process with InvariantGlobalization.
+    /// </exception>
     public static TextTokenizer FromFolder(string folder)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(folder);
@@ -144,11 +153,11 @@ public sealed class TextTokenizer
     /// <param name="id">Any number; one that is no token is not special.</param>
     public bool IsSpecial(int id) => (uint)id < (uint)_isSpecial.Length && _isSpecial[id];
 
-    /// <summary>Whether a token begins a word: in byte-level BPE it begins with a space, in WordPiece it has no <c>##</c>; added tokens do.</summary>
+    /// <summary>Whether a token begins a word: in BPE and unigram models it begins with a space, in WordPiece it has no <c>##</c>; added tokens do.</summary>
     /// <param name="id">A token id. A text's first token begins a word too, whatever this says: BPE sees no space before it.</param>
     public bool StartsWord(int id) => (uint)id < (uint)_startsWord.Length && _startsWord[id];
 
-    /// <summary>The text of some ids, for reading: exact for byte-level BPE; WordPiece has lost case, accents and spacing.</summary>
+    /// <summary>The text of some ids, for reading: exact for byte-level BPE; others have lost what their normalizer takes away, such as double spaces.</summary>
     /// <param name="ids">Token ids; one that is no token shows as U+FFFD.</param>
     /// <param name="keepSpecial">Whether special tokens are shown by name; otherwise they are left out.</param>
     public string Decode(IReadOnlyList<int> ids, bool keepSpecial = false)

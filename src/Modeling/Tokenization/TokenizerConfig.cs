@@ -18,6 +18,9 @@ internal sealed class TokenizerConfig
     /// <summary>The Hugging Face class, such as <c>RobertaTokenizerFast</c>; null when no file names it.</summary>
     public string? TokenizerClass { get; private set; }
 
+    /// <summary>Whether the class gives its model token types; DistilBERT's keeps BERT's template and passes none.</summary>
+    public bool HasTokenTypes => TokenizerClass is not ("DistilBertTokenizer" or "DistilBertTokenizerFast");
+
     /// <summary>Tokens beside those of the vocabulary file, with their matching rules.</summary>
     public IReadOnlyList<AddedToken> AddedTokens => _addedTokens;
 

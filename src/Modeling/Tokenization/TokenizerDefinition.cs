@@ -17,14 +17,20 @@ internal sealed record TokenizerDefinition(
     SequenceTemplate Template)
 {
     /// <summary>Reads <c>tokenizer.json</c> where it is complete, and the vocabulary files of the tokenizer's class otherwise.</summary>
+    /// <exception cref="InvalidDataException">Both are there and disagree, or something is missing, malformed or not supported.</exception>
     public static TokenizerDefinition Read(TokenizerFileSet files)
     {
         var config = TokenizerConfig.Read(files);
-        var hasVocabularyFiles = files.Has(TokenizerFileSet.VocabularyText) || files.Has(TokenizerFileSet.VocabularyJson);
+        var hasVocabularyFiles = VocabularyFilesReader.VocabularyNames.Any(files.Has);
         if (files.Has(TokenizerFileSet.TokenizerJson))
         {
             var missing = files.ReadJson(TokenizerFileSet.TokenizerJson, TokenizerJsonReader.MissingParts);
-            if (missing.Count == 0) return files.ReadJson(TokenizerFileSet.TokenizerJson, new TokenizerJsonReader(files, config).Read);
+            if (missing.Count == 0)
+            {
+                var definition = files.ReadJson(TokenizerFileSet.TokenizerJson, new TokenizerJsonReader(files, config).Read);
+                new TokenizerAgreement(files, definition).Check();
+                return definition;
+            }
             if (!hasVocabularyFiles)
                 throw files.Fault(TokenizerFileSet.TokenizerJson,
                     $"has no {string.Join(", no ", missing)}; save the tokenizer again with save_pretrained.");

@@ -11,6 +11,9 @@ internal sealed class TokenizerFileSet
     public const string VocabularyJson = "vocab.json";
     public const string Merges = "merges.txt";
     public const string VocabularyText = "vocab.txt";
+    public const string SentencePieceBpe = "sentencepiece.bpe.model";
+    public const string SentencePiece = "spiece.model";
+    public const string TokenizerModel = "tokenizer.model";
     public const string TokenizerConfig = "tokenizer_config.json";
     public const string SpecialTokensMap = "special_tokens_map.json";
     public const string AddedTokens = "added_tokens.json";
@@ -18,9 +21,12 @@ internal sealed class TokenizerFileSet
     /// <summary>The largest tokenizers in use have about 20 MB; anything much larger is not one.</summary>
     private const int MaxFileBytes = 100_000_000;
 
+    /// <summary>The names under which checkpoints carry a SentencePiece model, whichever its kind.</summary>
+    public static readonly IReadOnlyList<string> SentencePieceModels = [SentencePieceBpe, SentencePiece, TokenizerModel];
+
     /// <summary>All files that a tokenizer may have; nothing else is read.</summary>
     public static readonly IReadOnlyList<string> KnownNames =
-        [TokenizerJson, VocabularyJson, Merges, VocabularyText, TokenizerConfig, SpecialTokensMap, AddedTokens];
+        [TokenizerJson, VocabularyJson, Merges, VocabularyText, .. SentencePieceModels, TokenizerConfig, SpecialTokensMap, AddedTokens];
 
     private readonly string _source;
 
@@ -56,12 +62,20 @@ internal sealed class TokenizerFileSet
 
     public bool Has(string name) => Files.Any(file => file.Name == name);
 
+    public bool AreEqual(string name, string other) => ReadBytes(name).Span.SequenceEqual(ReadBytes(other).Span);
+
     /// <summary>A file's name as error texts give it.</summary>
     public string Name(string name) => $"{_source}/{name}";
 
     public InvalidDataException Fault(string name, string text) => new($"{Name(name)}: {text}");
 
+    /// <summary>A part of a file asks for something that this library does not do.</summary>
+    public InvalidDataException Unsupported(string name, string part, string found, string wanted) => Fault(name,
+        $"{part} '{found}' is not supported; supported: {wanted}. Use a checkpoint with the tokenizer of RoBERTa, BERT or XLM-RoBERTa.");
+
     public InvalidDataException NothingFound() => new($"{_source}: no tokenizer here; looked for {Wanted}.");
+
+    public ReadOnlyMemory<byte> ReadBytes(string name) => Files.Single(file => file.Name == name).Content;
 
     public string ReadText(string name)
     {
@@ -86,12 +100,13 @@ internal sealed class TokenizerFileSet
 
     private ReadOnlyMemory<byte> Utf8Of(string name)
     {
-        var bytes = Files.Single(file => file.Name == name).Content;
+        var bytes = ReadBytes(name);
         if (!Utf8.IsValid(bytes.Span)) throw Fault(name, "not UTF-8 text. Download the file again.");
         return bytes.Span.StartsWith(Encoding.UTF8.Preamble) ? bytes[Encoding.UTF8.Preamble.Length..] : bytes;
     }
 
-    private const string Wanted = $"{TokenizerJson}, or {VocabularyJson} and {Merges} (byte-level BPE), or {VocabularyText} (WordPiece)";
+    private const string Wanted = $"{TokenizerJson}, or {VocabularyJson} and {Merges} (byte-level BPE), or {VocabularyText} (WordPiece), "
+        + $"or {SentencePieceBpe}, {SentencePiece} or {TokenizerModel} (SentencePiece)";
 
     private static InvalidDataException TooLarge(string name, long length) =>
         new($"{name}: {length / 1_000_000} MB, and a tokenizer file has at most {MaxFileBytes / 1_000_000} MB; check that this is the right file.");

@@ -9,81 +9,96 @@ internal sealed class TokenizerJsonReader(TokenizerFileSet files, TokenizerConfi
     public static List<string> MissingParts(JsonElement root)
     {
         var missing = new List<string>();
-        if (Part(root, "model") is not { } model) return ["model"];
-        if (Part(model, "vocab") is null) missing.Add("model.vocab");
-        if (Part(root, "pre_tokenizer") is null) missing.Add("pre_tokenizer");
-        if (Part(root, "post_processor") is null) missing.Add("post_processor");
+        if (root.Part("model") is not { } model) return ["model"];
+        if (model.Part("vocab") is null) missing.Add("model.vocab");
+        if (root.Part("pre_tokenizer") is null) missing.Add("pre_tokenizer");
+        if (root.Part("post_processor") is null) missing.Add("post_processor");
         return missing;
     }
 
     public TokenizerDefinition Read(JsonElement root)
     {
         var model = root.GetProperty("model");
-        var type = TypeOf(model);
-        if (type is not ("BPE" or "WordPiece")) throw Unsupported("model", type, "BPE, WordPiece");
+        var type = model.TypeName();
+        if (type is not ("BPE" or "WordPiece" or "Unigram")) throw Unsupported("model", type, "BPE, WordPiece, Unigram");
         var isWordPiece = type == "WordPiece";
 
-        var vocabulary = Vocabulary.FromJson(model.GetProperty("vocab"), Fault);
+        var unigram = type == "Unigram" ? new UnigramJsonReader(files, model) : null;
+        var vocabulary = unigram?.Vocabulary ?? Vocabulary.FromJson(model.GetProperty("vocab"), Fault);
         var added = ReadAddedTokens(root);
         Vocabulary.CheckTogether(vocabulary, added, Fault);
 
         var template = ReadTemplate(root.GetProperty("post_processor"));
-        var (special, unknown) = ResolveSpecialTokens(isWordPiece, model, template, vocabulary, added);
+        var (special, unknown) = ResolveSpecialTokens(
+            isWordPiece, unigram?.Unknown ?? model.Part("unk_token")?.GetString(), template, vocabulary, added);
         foreach (var id in template.SpecialIds.Concat([special.Pad, special.Unknown, special.Mask]))
             if (added.TrueForAll(token => token.Id != id))
                 added.Add(new AddedToken(id, vocabulary.First(entry => entry.Value == id).Key, IsSpecial: true));
-        return new TokenizerDefinition(
-            isWordPiece
-                ? ReadWordPiece(root, model, vocabulary, special.Unknown)
-                : ReadBytePairs(root, model, vocabulary, unknown, special.Unknown),
-            vocabulary, added, special, template);
+        ISubwordModel algorithm = unigram is not null ? unigram.Read(root)
+            : isWordPiece ? ReadWordPiece(root, model, vocabulary, special.Unknown)
+            : ReadBytePairs(root, model, vocabulary, unknown, special.Unknown);
+        return new TokenizerDefinition(algorithm, vocabulary, added, special, config.HasTokenTypes ? template : template.WithoutTypes());
     }
 
     private ByteLevelBpe ReadBytePairs(JsonElement root, JsonElement model, Dictionary<string, int> vocabulary, string unknown, int unknownId)
     {
         foreach (var switchName in (ReadOnlySpan<string>)["byte_fallback", "fuse_unk", "ignore_merges"])
-            if (Flag(model, switchName, false)) throw Unsupported($"model.{switchName}", "true", "false");
+            if (model.Flag(switchName, false)) throw Unsupported($"model.{switchName}", "true", "false");
         foreach (var affix in (ReadOnlySpan<string>)["continuing_subword_prefix", "end_of_word_suffix"])
-            if (Part(model, affix)?.GetString() is { Length: > 0 } text) throw Unsupported($"model.{affix}", text, "none");
-        if (Part(model, "dropout")?.GetDouble() is { } dropout and not 0) throw Unsupported("model.dropout", $"{dropout}", "none");
-        if (Part(root, "normalizer") is { } normalizer) throw Unsupported("normalizer", TypeOf(normalizer), "none (for BPE)");
+            if (model.Part(affix)?.GetString() is { Length: > 0 } text) throw Unsupported($"model.{affix}", text, "none");
+        if (model.Part("dropout")?.GetDouble() is { } dropout and not 0) throw Unsupported("model.dropout", $"{dropout}", "none");
+        if (root.Part("normalizer") is { } normalizer) throw Unsupported("normalizer", normalizer.TypeName(), "none (for BPE)");
 
         var cutter = root.GetProperty("pre_tokenizer");
-        if (TypeOf(cutter) != "ByteLevel") throw Unsupported("pre_tokenizer", TypeOf(cutter), "ByteLevel (for BPE)");
-        if (!Flag(cutter, "use_regex", true)) throw Unsupported("pre_tokenizer.use_regex", "false", "true");
-        var addsPrefixSpace = config.Flag("add_prefix_space", null) ?? Flag(cutter, "add_prefix_space", true);
+        if (cutter.TypeName() != "ByteLevel") throw Unsupported("pre_tokenizer", cutter.TypeName(), "ByteLevel (for BPE)");
+        if (!cutter.Flag("use_regex", true)) throw Unsupported("pre_tokenizer.use_regex", "false", "true");
+        var addsPrefixSpace = config.Flag("add_prefix_space", null) ?? cutter.Flag("add_prefix_space", true);
 
-        var merges = Vocabulary.CheckMerges(Vocabulary.MergesFromJson(Required(model, "merges"), Fault), vocabulary, Fault);
+        var pairs = Vocabulary.MergesFromJson(Required(model, "merges"), Fault);
+        if (files.Has(TokenizerFileSet.Merges)) CompareMerges(pairs);
+        var merges = Vocabulary.CheckMerges(pairs, vocabulary, Fault);
         return ByteLevelBpe.Create(vocabulary, merges, unknown, unknownId, addsPrefixSpace);
+    }
+
+    private void CompareMerges(List<(string Left, string Right)> merges)
+    {
+        var other = Vocabulary.MergesFromLines(
+            files.ReadText(TokenizerFileSet.Merges), text => files.Fault(TokenizerFileSet.Merges, text));
+        var same = merges.Zip(other).TakeWhile(pair => pair.First == pair.Second).Count();
+        if (same == merges.Count && same == other.Count) return;
+        throw Fault($"disagrees with {files.Name(TokenizerFileSet.Merges)} beside it: merge {same + 1} is {Show(merges)} here and {Show(other)} there. "
+            + "Keep the files of one checkpoint, or remove those of the other.");
+
+        string Show(List<(string Left, string Right)> list) => same < list.Count ? $"'{list[same].Left} {list[same].Right}'" : "missing";
     }
 
     private WordPieceModel ReadWordPiece(JsonElement root, JsonElement model, Dictionary<string, int> vocabulary, int unknownId)
     {
         var cutter = root.GetProperty("pre_tokenizer");
-        if (TypeOf(cutter) != "BertPreTokenizer") throw Unsupported("pre_tokenizer", TypeOf(cutter), "BertPreTokenizer (for WordPiece)");
-        var prefix = Part(model, "continuing_subword_prefix")?.GetString() ?? WordPieceModel.ContinuationPrefix;
+        if (cutter.TypeName() != "BertPreTokenizer") throw Unsupported("pre_tokenizer", cutter.TypeName(), "BertPreTokenizer (for WordPiece)");
+        var prefix = model.Part("continuing_subword_prefix")?.GetString() ?? WordPieceModel.ContinuationPrefix;
         if (prefix.Length == 0) throw Unsupported("model.continuing_subword_prefix", "''", "a prefix such as ##");
-        var maxCharacters = Part(model, "max_input_chars_per_word")?.GetInt32() ?? WordPieceModel.MaxWordCharacters;
+        var maxCharacters = model.Part("max_input_chars_per_word")?.GetInt32() ?? WordPieceModel.MaxWordCharacters;
         return new WordPieceModel(vocabulary, ReadNormalizer(root), prefix, maxCharacters, unknownId);
     }
 
     /// <summary>The switches of the file; those that <c>tokenizer_config.json</c> names too have its value, as in Hugging Face's classes.</summary>
     private BertNormalizer ReadNormalizer(JsonElement root)
     {
-        if (Part(root, "normalizer") is not { } normalizer) return new BertNormalizer(false, false, false, false);
-        if (TypeOf(normalizer) != "BertNormalizer") throw Unsupported("normalizer", TypeOf(normalizer), "BertNormalizer (for WordPiece)");
-        var lowercases = config.Flag("do_lower_case", null) ?? Flag(normalizer, "lowercase", true);
+        if (root.Part("normalizer") is not { } normalizer) return new BertNormalizer(false, false, false, false);
+        if (normalizer.TypeName() != "BertNormalizer") throw Unsupported("normalizer", normalizer.TypeName(), "BertNormalizer (for WordPiece)");
+        var lowercases = config.Flag("do_lower_case", null) ?? normalizer.Flag("lowercase", true);
         return new BertNormalizer(
-            CleansText: Flag(normalizer, "clean_text", true),
-            SplitsIdeographs: config.Flag("tokenize_chinese_chars", null) ?? Flag(normalizer, "handle_chinese_chars", true),
-            StripsAccents: config.Flag("strip_accents", Part(normalizer, "strip_accents")?.GetBoolean()) ?? lowercases,
+            CleansText: normalizer.Flag("clean_text", true),
+            SplitsIdeographs: config.Flag("tokenize_chinese_chars", null) ?? normalizer.Flag("handle_chinese_chars", true),
+            StripsAccents: config.Flag("strip_accents", normalizer.Part("strip_accents")?.GetBoolean()) ?? lowercases,
             Lowercases: lowercases);
     }
 
     private static List<AddedToken> ReadAddedTokens(JsonElement root)
     {
         var added = new List<AddedToken>();
-        if (Part(root, "added_tokens") is { } entries)
+        if (root.Part("added_tokens") is { } entries)
             foreach (var entry in entries.EnumerateArray())
                 added.Add(TokenizerConfig.ReadAddedToken(entry, entry.GetProperty("id").GetInt32()));
         return added;
@@ -91,7 +106,7 @@ internal sealed class TokenizerJsonReader(TokenizerFileSet files, TokenizerConfi
 
     private SequenceTemplate ReadTemplate(JsonElement processor)
     {
-        var type = TypeOf(processor);
+        var type = processor.TypeName();
         return type switch
         {
             "RobertaProcessing" => SequenceTemplate.Roberta(IdOf(processor, "cls"), IdOf(processor, "sep")),
@@ -109,7 +124,7 @@ internal sealed class TokenizerJsonReader(TokenizerFileSet files, TokenizerConfi
         var texts = "";
         foreach (var entry in Required(processor, name).EnumerateArray())
         {
-            if (Part(entry, "Sequence") is { } text)
+            if (entry.Part("Sequence") is { } text)
             {
                 texts += Required(text, "id").GetString();
                 var typeId = Required(text, "type_id").GetByte();
@@ -126,7 +141,7 @@ internal sealed class TokenizerJsonReader(TokenizerFileSet files, TokenizerConfi
 
     /// <summary>Classify and separator are the first and last token of the template; the rest go by name.</summary>
     private (SpecialTokens, string Unknown) ResolveSpecialTokens(
-        bool isWordPiece, JsonElement model, SequenceTemplate template, Dictionary<string, int> vocabulary, List<AddedToken> added)
+        bool isWordPiece, string? unknown, SequenceTemplate template, Dictionary<string, int> vocabulary, List<AddedToken> added)
     {
         var ids = new Dictionary<string, int>(vocabulary, StringComparer.Ordinal);
         foreach (var token in added) ids[token.Content] = token.Id;
@@ -135,7 +150,7 @@ internal sealed class TokenizerJsonReader(TokenizerFileSet files, TokenizerConfi
             throw Unsupported("post_processor", $"template with {around.Count} special tokens around a text", "one before and one after it");
 
         var names = SpecialTokenNames.Of(config, isWordPiece) with { Classify = TokenOf(around[0]), Separator = TokenOf(around[^1]) };
-        if (Part(model, "unk_token")?.GetString() is { } unknown) names = names with { Unknown = unknown };
+        if (unknown is not null) names = names with { Unknown = unknown };
         return (names.Resolve(name => ids.TryGetValue(name, out var id) ? id : null, Fault), names.Unknown);
 
         string TokenOf(int id) => ids.FirstOrDefault(entry => entry.Value == id).Key
@@ -143,17 +158,10 @@ internal sealed class TokenizerJsonReader(TokenizerFileSet files, TokenizerConfi
     }
 
     private JsonElement Required(JsonElement element, string name) =>
-        Part(element, name) ?? throw Fault($"'{name}' is missing; use the file that came with the checkpoint.");
-
-    private static string TypeOf(JsonElement part) => Part(part, "type")?.GetString() ?? "(no type)";
-
-    private static JsonElement? Part(JsonElement element, string name) =>
-        element.TryGetProperty(name, out var part) && part.ValueKind != JsonValueKind.Null ? part : null;
-
-    private static bool Flag(JsonElement element, string name, bool otherwise) => Part(element, name)?.GetBoolean() ?? otherwise;
+        element.Part(name) ?? throw Fault($"'{name}' is missing; use the file that came with the checkpoint.");
 
     private InvalidDataException Fault(string text) => files.Fault(TokenizerFileSet.TokenizerJson, text);
 
     private InvalidDataException Unsupported(string part, string found, string wanted) =>
-        Fault($"{part} '{found}' is not supported; supported: {wanted}. Use a checkpoint whose tokenizer is RoBERTa's or BERT's.");
+        files.Unsupported(TokenizerFileSet.TokenizerJson, part, found, wanted);
 }

@@ -77,7 +77,7 @@ public class TokenizerBadInputTests
 
     public static TheoryData<string, string, string> UnsupportedParts => new()
     {
-        { "model.type", "\"Unigram\"", "model 'Unigram'" },
+        { "model.type", "\"WordLevel\"", "model 'WordLevel'" },
         { "model.dropout", "0.1", "model.dropout '0.1'" },
         { "model.byte_fallback", "true", "model.byte_fallback" },
         { "model.ignore_merges", "true", "model.ignore_merges" },

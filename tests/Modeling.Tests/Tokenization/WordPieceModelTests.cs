@@ -62,6 +62,21 @@ public class WordPieceModelTests
     [Fact]
     public void Read_TokenTwiceInVocabulary_HasItsLastId() => Assert.Equal([7], TinyTokenizer.Read(TinyTokenizer.WordPieceFiles(null, "a", "b", "a")).EncodeRaw("a"));
 
+    [Theory]
+    [InlineData("BertTokenizerFast", true)]
+    [InlineData("ElectraTokenizer", true)]
+    [InlineData("ElectraTokenizerFast", true)]
+    [InlineData("DistilBertTokenizer", false)]
+    [InlineData("DistilBertTokenizerFast", false)]
+    public void Read_ClassesLikeBert_GiveItsIdsAndDistilBertNoTypes(string tokenizerClass, bool hasTypes)
+    {
+        var bert = TinyTokenizer.Read(TinyTokenizer.WordPieceFiles(new { tokenizer_class = "BertTokenizer" }, "a", "b"));
+        var tokenizer = TinyTokenizer.Read(TinyTokenizer.WordPieceFiles(new { tokenizer_class = tokenizerClass }, "a", "b"));
+        Assert.Equal(bert.Encode("A b", "b", 16).Ids, tokenizer.Encode("A b", "b", 16).Ids);
+        Assert.Equal(hasTypes, tokenizer.UsesTokenTypes);
+        Assert.Equal(hasTypes, tokenizer.Encode("A b", "b", 16).TypeIds is not null);
+    }
+
     private static string[] Tokens(object? config, string text, params string[] vocabulary)
     {
         var tokenizer = TinyTokenizer.Read(TinyTokenizer.WordPieceFiles(config, vocabulary));
