@@ -45,13 +45,17 @@ internal sealed class JsonNormalizerReader(TokenizerFileSet files)
         return map is null ? text => text : new GraphemeReplacement(map).Replace;
     }
 
-    private static Func<string, string> ReadStrip(JsonElement part) => (part.GetProperty("strip_left").GetBoolean(), part.GetProperty("strip_right").GetBoolean()) switch
+    private static Func<string, string> ReadStrip(JsonElement part)
     {
-        (true, true) => text => text.Trim(),
-        (true, false) => text => text.TrimStart(),
-        (false, true) => text => text.TrimEnd(),
-        _ => text => text,
-    };
+        var (left, right) = (part.GetProperty("strip_left").GetBoolean(), part.GetProperty("strip_right").GetBoolean());
+        return text => (left, right) switch
+        {
+            (true, true) => text.Trim(),
+            (true, false) => text.TrimStart(),
+            (false, true) => text.TrimEnd(),
+            _ => text,
+        };
+    }
 
     private Func<string, string> ReadReplace(JsonElement part)
     {

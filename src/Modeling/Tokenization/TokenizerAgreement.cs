@@ -1,6 +1,7 @@
 namespace MLNetLoRA.Modeling;
 
-/// <summary>Compares a <c>tokenizer.json</c> with the vocabulary files beside it: of two tokenizers that differ, nobody knows which the model learned.</summary>
+/// <summary>Compares a <c>tokenizer.json</c> with the vocabulary files beside it.</summary>
+/// <remarks>Of two tokenizers that differ, nobody knows which the model learned.</remarks>
 internal sealed class TokenizerAgreement(TokenizerFileSet files, TokenizerDefinition json)
 {
     private const int ShownDifferences = 3;
@@ -32,7 +33,8 @@ internal sealed class TokenizerAgreement(TokenizerFileSet files, TokenizerDefini
         catch (InvalidDataException error)
         {
             throw new InvalidDataException(
-                $"{files.Name(TokenizerFileSet.TokenizerJson)} cannot be compared with the vocabulary beside it; repair or remove that. {error.Message}", error);
+                $"{files.Name(TokenizerFileSet.TokenizerJson)} cannot be compared with the vocabulary beside it; repair or remove that. {error.Message}",
+                error);
         }
 
         InvalidDataException Fault(string text) => files.Fault(name, text);

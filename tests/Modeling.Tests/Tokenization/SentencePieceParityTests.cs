@@ -1,4 +1,5 @@
 using Microsoft.ML.Tokenizers;
+using MLNetLoRA.Testing;
 
 namespace MLNetLoRA.Modeling.Tests.Tokenization;
 
@@ -82,11 +83,13 @@ public class SentencePieceParityTests
     [InlineData(SentencePieceAssets.XlmRoberta, "XLMRobertaTokenizer")]
     [InlineData("unigram/spiece.model", null)]
     [InlineData("bpe/tokenizer.model", null)]
-    public void Files_GivenToFromFiles_MakeTheSameTokenizerAgain(string name, string? tokenizerClass)
+    public void Files_WrittenToAFolder_MakeTheSameTokenizerAgain(string name, string? tokenizerClass)
     {
         TokenizerFile[] files = tokenizerClass is null ? [SentencePieceAssets.AsFile(name)] : [SentencePieceAssets.AsFile(name), SentencePieceAssets.Class(tokenizerClass)];
         var tokenizer = TinyTokenizer.Read(files);
-        var again = TextTokenizer.FromFiles(tokenizer.Files, "memory");
+        using var folder = new TemporaryFolder();
+        foreach (var file in tokenizer.Files) File.WriteAllBytes(Path.Combine(folder.FullName, file.Name), file.Content.ToArray());
+        var again = TextTokenizer.FromFolder(folder.FullName);
         Assert.Contains(tokenizer.Files, file => file.Name == Path.GetFileName(name));
         Assert.All(SentencePieceAssets.Texts, text => Assert.Equal(tokenizer.EncodeRaw(text), again.EncodeRaw(text)));
     }

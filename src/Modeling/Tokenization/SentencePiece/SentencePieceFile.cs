@@ -79,7 +79,11 @@ internal sealed class SentencePieceFile
     public UnknownSpelling Unknown(IReadOnlyList<int> ids) => new(
         ids[UnknownPiece],
         FallsBackToBytes
-            ? [.. _pieces.Index().Where(entry => entry.Item.Kind == PieceKind.Byte).OrderBy(entry => ByteOf(entry.Item.Text)).Select(entry => ids[entry.Index])]
+            ?
+            [
+                .. _pieces.Index().Where(entry => entry.Item.Kind == PieceKind.Byte)
+                    .OrderBy(entry => ByteOf(entry.Item.Text)).Select(entry => ids[entry.Index]),
+            ]
             : null);
 
     private void ReadPiece(ReadOnlySpan<byte> content)
@@ -93,8 +97,10 @@ internal sealed class SentencePieceFile
             else if (message.Field == 3) kind = (PieceKind)Math.Min(message.Number(), int.MaxValue);
             else message.Skip();
         }
-        if (text.Length is 0 or > MaxPieceLength) throw Fault($"piece {_pieces.Count} has {text.Length} characters; pieces have 1 to {MaxPieceLength}");
-        if (!float.IsFinite(score)) throw Fault($"piece {_pieces.Count} ('{text}') has score {score.ToString(CultureInfo.InvariantCulture)}; scores are finite");
+        if (text.Length is 0 or > MaxPieceLength)
+            throw Fault($"piece {_pieces.Count} has {text.Length} characters; pieces have 1 to {MaxPieceLength}");
+        if (!float.IsFinite(score))
+            throw Fault($"piece {_pieces.Count} ('{text}') has score {score.ToString(CultureInfo.InvariantCulture)}; scores are finite");
         if (!Enum.IsDefined(kind)) throw Fault($"piece {_pieces.Count} ('{text}') is of kind {(int)kind}; kinds are 1 to 6");
         if (_pieces.Count == MaxPieces) throw Fault($"there are more than {MaxPieces} pieces");
         _pieces.Add(new SentencePiece(text, score, kind));
@@ -111,7 +117,10 @@ internal sealed class SentencePieceFile
             else if (message.Field != 24) message.Skip();
         }
         if (Algorithm is not (SentencePieceAlgorithm.Unigram or SentencePieceAlgorithm.BytePairs))
-            throw Unsupported("model_type", Algorithm is SentencePieceAlgorithm.Words ? "WORD" : Algorithm is SentencePieceAlgorithm.Characters ? "CHAR" : $"{Algorithm}", "UNIGRAM, BPE");
+        {
+            var found = Algorithm switch { SentencePieceAlgorithm.Words => "WORD", SentencePieceAlgorithm.Characters => "CHAR", _ => $"{Algorithm}" };
+            throw Unsupported("model_type", found, "UNIGRAM, BPE");
+        }
     }
 
     private void ReadNormalizer(ReadOnlySpan<byte> content)

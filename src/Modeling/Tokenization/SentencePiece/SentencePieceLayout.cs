@@ -31,8 +31,9 @@ internal sealed class SentencePieceLayout
     public (int[] Ids, Dictionary<string, int> Vocabulary) Number(IReadOnlyList<SentencePiece> pieces, Func<string, Exception> fault)
     {
         if (!pieces.Take(_replaced.Length).Select(piece => piece.Text).SequenceEqual(_replaced))
-            throw fault($"its first pieces are {string.Join(", ", pieces.Take(_replaced.Length).Select(piece => $"'{piece.Text}'"))}, and the tokenizer_class "
-                + $"wants {string.Join(", ", _replaced)}; name the right class in {TokenizerFileSet.TokenizerConfig}, or use the file that came with the checkpoint.");
+            throw fault($"its first pieces are {string.Join(", ", pieces.Take(_replaced.Length).Select(piece => $"'{piece.Text}'"))}, "
+                + $"and the tokenizer_class wants {string.Join(", ", _replaced)}; "
+                + $"name the right class in {TokenizerFileSet.TokenizerConfig}, or use the file that came with the checkpoint.");
 
         var vocabulary = new Dictionary<string, int>(StringComparer.Ordinal);
         foreach (var (id, token) in _leading.Index()) vocabulary.Add(token, id);

@@ -41,7 +41,7 @@ internal sealed class UnigramLattice
         _unknownScore = Round(lowestScore - UnknownPenalty);
     }
 
-    /// <summary>A place between two characters: the best score up to it, the piece that ends there and its other end, the lead over the next best.</summary>
+    /// <summary>A place between two characters: the best score up to it, the last piece's other end, that piece, its lead over the next best.</summary>
     private record struct Node(double Score, int Other, int Piece, double Margin);
 
     /// <summary>Appends the ids of a text's best spelling.</summary>
