@@ -37,7 +37,7 @@ public sealed class MaskedLanguageModelFit : IDisposable
         var source = new ParameterSource(_weights, _device, isTrainable: _ => false, generator: null);
         using var network = new MaskedLanguageModel(new NetworkContext(_model.Config, new PlainProjections(), null), source);
         var task = new MaskedLanguageModelTask(
-            network, _model, windows, [], _options.MaskedShare, 0, _options.BatchSize, randomness, _device);
+            network, _model, windows, [], _options.Guessing, _options.BatchSize, randomness, _device);
         return task.MeanLoss(windows, () => _options.CancellationToken.ThrowIfCancellationRequested());
     }
 
@@ -50,8 +50,14 @@ public sealed class MaskedLanguageModelFit : IDisposable
     public void SaveFolder(string folder, bool inBFloat16 = false)
     {
         ObjectDisposedException.ThrowIf(_isDisposed, this);
-        CheckpointFolder.Write(folder, _model.Config, _model.Tokenizer, _weights, inBFloat16 ? bfloat16 : float32, _model.Config.MaskedLanguageModelArchitecture, _model.Card);
+        WriteFolder(folder, _model, _weights, inBFloat16 ? bfloat16 : float32);
     }
+
+    /// <summary>Writes weights of <paramref name="model"/>'s architecture as a checkpoint folder.</summary>
+    internal static void WriteFolder(string folder, PretrainedModel model, IEnumerable<KeyValuePair<string, Tensor>> weights, ScalarType dataType) =>
+        CheckpointFolder.Write(
+            folder, model.Config, model.Tokenizer, new Dictionary<string, Tensor>(weights), dataType,
+            model.Config.MaskedLanguageModelArchitecture, model.Card);
 
     /// <inheritdoc/>
     public void Dispose()

@@ -15,8 +15,12 @@ public sealed record MaskedLanguageModelOptions
     public int GradientAccumulationSteps { get; init; } = 1;
 
     /// <summary>Passes over the text.</summary>
-    /// <value>1 or more; default 1.</value>
-    public int MaxEpochs { get; init; } = 1;
+    /// <value>1 or more; null, the default, means 1, or as many as <see cref="MaxSteps"/> takes where that is set.</value>
+    public int? MaxEpochs { get; init; }
+
+    /// <summary>Optimizer steps after which training stops, wherever in an epoch that is; the schedule ends there too.</summary>
+    /// <value>1 or more; null, the default, leaves the end to <see cref="MaxEpochs"/>. Of both, what comes first counts.</value>
+    public long? MaxSteps { get; init; }
 
     /// <summary>Length of a window; text is cut into windows of this many tokens, special tokens included.</summary>
     /// <value>8 to the model's own limit; null, the default, means 128 or the model's limit where that is lower.</value>
@@ -46,11 +50,46 @@ public sealed record MaskedLanguageModelOptions
     /// <value>Above 0 to below 1; default 0.15, as in arXiv 1810.04805.</value>
     public double MaskedShare { get; init; } = 0.15;
 
+    /// <summary>Whether the tokens of a word are masked all or none, so that a word is never guessed from its own pieces.</summary>
+    /// <remarks>
+    /// Words are what <see cref="Modeling.TextTokenizer.StartsWord"/> says, punctuation behind a word included where the tokenizer puts no
+    /// space before it. Words too long for what is left of the share give way to others. Source: the "whole word masking" models of
+    /// arXiv 1810.04805's authors.
+    /// </remarks>
+    /// <value>Default false: each token by itself.</value>
+    public bool WholeWordMasking { get; init; }
+
     /// <summary>Share of each batch's windows from which the model learns to guess every next token, seeing only what stands before it.</summary>
     /// <remarks>Every token is then a guess, which teaches a model that knows nothing several times faster than masks do; the result is still meant
-    /// for masked tokens, so end with 0. Source: arXiv 2410.24159 (both objectives in one model) and 2507.00994 (one after the other).</remarks>
-    /// <value>0 to 1; default 0.</value>
+    /// for masked tokens, so end with 0. The number of windows is rounded. Source: arXiv 2410.24159 (both objectives in one model) and 2507.00994 (one after the other).</remarks>
+    /// <value>0 to 1, of a batch neither none nor all when it is between; default 0.</value>
     public double CausalShare { get; init; }
+
+    /// <summary>Optimizer steps from one held-out loss to the next within an epoch, measured with the same masks each time.</summary>
+    /// <remarks>In <see cref="TrainingProgress.ValidationLoss"/>, <see cref="TrainingReport.Evaluations"/> and the log. Needs held-out text.</remarks>
+    /// <value>1 or more; null, the default, measures at the end of each epoch only.</value>
+    public int? EvaluateEverySteps { get; init; }
+
+    /// <summary>Where a run keeps what it needs to go on after it was stopped: weights, optimizer, random state, position.</summary>
+    /// <remarks>
+    /// A folder for one run at a time, created when missing. It holds the last two checkpoints, step-N; each is also a model folder for
+    /// <see cref="PretrainedModel.FromFolder"/> (open only what you trust as little as any other download: everything read is checked). A
+    /// checkpoint takes three to four times the room of the weights in float32. One more is written when a run is cancelled.
+    /// </remarks>
+    /// <value>Default null: none.</value>
+    public string? CheckpointFolder { get; init; }
+
+    /// <summary>Optimizer steps from one checkpoint to the next.</summary>
+    /// <value>1 or more; default 1,000. Without <see cref="CheckpointFolder"/> it has no effect.</value>
+    public int CheckpointEverySteps { get; init; } = 1000;
+
+    /// <summary>Whether to go on from the latest checkpoint in <see cref="CheckpointFolder"/>; where there is none, training begins anew.</summary>
+    /// <remarks>
+    /// On the CPU the result is that of a run that was never stopped, to the bit. Text, model and settings must be the same; how often to
+    /// evaluate and to write checkpoints, and the device, may change.
+    /// </remarks>
+    /// <value>Default false: a folder that already holds checkpoints is refused.</value>
+    public bool Resume { get; init; }
 
     /// <summary>The seed of everything random: initial values, order, masks, dropout.</summary>
     /// <value>Any number; default 1.</value>
@@ -64,7 +103,7 @@ public sealed record MaskedLanguageModelOptions
     /// <value>Null, the default, for none.</value>
     public IProgress<TrainingProgress>? Progress { get; init; }
 
-    /// <summary>Stops training within one optimizer step, with an OperationCanceledException.</summary>
+    /// <summary>Stops training within one optimizer step, with an OperationCanceledException, after one more checkpoint where there are any.</summary>
     /// <value>Default: never cancelled.</value>
     public CancellationToken CancellationToken { get; init; }
 
@@ -73,8 +112,28 @@ public sealed record MaskedLanguageModelOptions
     internal double EffectiveLearningRate(PretrainedModel model) => LearningRate ?? (model.HasWeights ? 5e-5 : 1e-3);
 
     internal IEnumerable<string> Faults(PretrainedModel model) =>
-        OptionFaults.OfTraining(BatchSize, GradientAccumulationSteps, MaxEpochs, MaxTokens, LearningRate, Schedule, WarmupRatio, WeightDecay,
+        OptionFaults.OfTraining(BatchSize, GradientAccumulationSteps, MaxEpochs ?? 1, MaxTokens, LearningRate, Schedule, WarmupRatio, WeightDecay,
                 MaxGradientNorm, Device, model)
             .Concat(MaskedShare is > 0 and < 1 ? [] : [$"MaskedShare is {MaskedShare}; use a share above 0 and below 1 (usual: 0.15)."])
-            .Concat(CausalShare is >= 0 and <= 1 ? [] : [$"CausalShare is {CausalShare}; use a share from 0 to 1 (usual: 0)."]);
+            .Concat(CausalFaults())
+            .Concat(RunFaults());
+
+    internal WindowGuessing Guessing => new(MaskedShare, CausalShare, WholeWordMasking);
+
+    private IEnumerable<string> CausalFaults()
+    {
+        if (CausalShare is not (>= 0 and <= 1))
+            yield return $"CausalShare is {CausalShare}; use a share from 0 to 1 (usual: 0).";
+        else if (CausalShare is > 0 and < 1 && Math.Round(CausalShare * BatchSize) is var windows && (windows <= 0 || windows >= BatchSize))
+            yield return $"CausalShare is {CausalShare}, which of a batch of {BatchSize} is {(windows <= 0 ? "no window" : "every window")}; choose another share or a larger BatchSize.";
+    }
+
+    private IEnumerable<string> RunFaults()
+    {
+        if (MaxSteps < 1) yield return $"MaxSteps is {MaxSteps}; use 1 or more, or null for none.";
+        if (EvaluateEverySteps < 1) yield return $"EvaluateEverySteps is {EvaluateEverySteps}; use 1 or more, or null for none.";
+        if (CheckpointEverySteps < 1) yield return $"CheckpointEverySteps is {CheckpointEverySteps}; use 1 or more.";
+        if (CheckpointFolder is not null && string.IsNullOrWhiteSpace(CheckpointFolder)) yield return "CheckpointFolder is blank; name a folder, or null for none.";
+        if (Resume && CheckpointFolder is null) yield return "Resume is set without CheckpointFolder; name the folder with the checkpoints to go on from.";
+    }
 }

@@ -3,14 +3,15 @@ using static TorchSharp.torch;
 
 namespace MLNetLoRA.Trainers;
 
-/// <summary>Guessing masked tokens: the task that encoders are pretrained on.</summary>
+/// <summary>Guessing masked tokens, and perhaps each next token: the task that encoders are pretrained on.</summary>
 /// <remarks>
-/// Source: arXiv 1810.04805, section 3.1, with masks drawn anew each time a window is seen (arXiv 1907.11692). The number of masked tokens
-/// of a window is its share rounded, never 0, so the weight of a step is known before it runs.
+/// Source: arXiv 1810.04805, section 3.1, with masks drawn anew each time a window is seen (arXiv 1907.11692). A window weighs as many tokens
+/// as its share says, rounded, never 0, so the weight of a step is known before it runs. Whole words seldom come out at that number; then
+/// each of their tokens counts a little more or less.
 /// </remarks>
 internal sealed class MaskedLanguageModelTask(
     MaskedLanguageModel network, PretrainedModel model, IReadOnlyList<EncodedText> training, IReadOnlyList<EncodedText> heldOut,
-    double maskedShare, double causalShare, int batchSize, FitRandomness randomness, Device device) : ITrainingTask
+    WindowGuessing guessing, int batchSize, FitRandomness randomness, Device device) : ITrainingTask
 {
     // Validation draws its masks from here at every call: the same masks, whatever training drew in between.
     private const ulong HeldOutSeed = 0x5EED;
@@ -71,13 +72,13 @@ internal sealed class MaskedLanguageModelTask(
     private Tensor SummedLoss(EncodedText[] windows, Generator generator)
     {
         using var scope = NewDisposeScope();
-        var (masked, positions, labels) = Mask(windows, generator);
-        using var batch = TokenBatch.Create(masked, model.Config, device);
-        return SummedLoss(batch, positions, labels).MoveToOuterDisposeScope();
+        var masked = Mask(windows, generator);
+        using var batch = TokenBatch.Create(masked.Windows, model.Config, device);
+        return SummedLoss(batch, masked.Positions, masked.Labels, guessing.WholeWords ? masked.Weights : null).MoveToOuterDisposeScope();
     }
 
     // Of the chosen tokens 80 % become the mask, 10 % a random token, 10 % stay: so the model must form an opinion on every token.
-    internal (EncodedText[] Masked, long[] Positions, long[] Labels) Mask(EncodedText[] windows, Generator generator)
+    internal MaskedWindows Mask(EncodedText[] windows, Generator generator)
     {
         var longest = windows.Max(window => window.Ids.Length);
         var choice = Draw(windows.Length * longest, generator);
@@ -85,15 +86,18 @@ internal sealed class MaskedLanguageModelTask(
         var masked = new EncodedText[windows.Length];
         var positions = new List<long>();
         var labels = new List<long>();
+        var weights = new List<float>();
         for (var w = 0; w < windows.Length; w++)
         {
             var ids = (int[])windows[w].Ids.Clone();
             var first = w * longest;
-            var guessable = Enumerable.Range(0, ids.Length).Where(t => !model.Tokenizer.IsSpecial(ids[t]));
-            foreach (var t in guessable.OrderBy(t => choice[first + t]).Take(MaskedCount(windows[w])))
+            var count = MaskedCount(windows[w]);
+            var chosen = Choose(ids, count, choice.AsSpan(first, ids.Length));
+            foreach (var t in chosen)
             {
                 positions.Add(first + t);
                 labels.Add(ids[t]);
+                weights.Add((float)count / chosen.Count);
                 ids[t] = fate[first + t] switch
                 {
                     < 0.8 => model.Tokenizer.MaskId,
@@ -103,11 +107,43 @@ internal sealed class MaskedLanguageModelTask(
             }
             masked[w] = windows[w] with { Ids = ids };
         }
-        return (masked, [.. positions], [.. labels]);
+        return new MaskedWindows(masked, [.. positions], [.. labels], [.. weights]);
+    }
+
+    /// <summary>Tokens or whole words in the order of their lots, as many as there is room for; a word that is too long gives way to the next.</summary>
+    private List<int> Choose(int[] ids, int count, ReadOnlySpan<double> lots)
+    {
+        var units = Units(ids);
+        var keys = new double[units.Count];
+        for (var u = 0; u < keys.Length; u++) keys[u] = lots[units[u].Start];
+        var order = Enumerable.Range(0, units.Count).OrderBy(u => keys[u]).ToList();
+        var chosen = new List<int>(count);
+        foreach (var u in order)
+        {
+            if (chosen.Count == count) break;
+            if (chosen.Count + units[u].Length <= count) chosen.AddRange(Enumerable.Range(units[u].Start, units[u].Length));
+        }
+        // Where every word is longer than the share, one is still guessed.
+        if (chosen.Count == 0 && order.Count > 0) chosen.AddRange(Enumerable.Range(units[order[0]].Start, units[order[0]].Length));
+        return chosen;
+    }
+
+    // A special token ends a word and is none itself; the token after it begins one.
+    private List<(int Start, int Length)> Units(int[] ids)
+    {
+        var units = new List<(int Start, int Length)>();
+        for (var t = 0; t < ids.Length; t++)
+        {
+            if (model.Tokenizer.IsSpecial(ids[t])) continue;
+            var continues = guessing.WholeWords && units.Count > 0 && units[^1].Start + units[^1].Length == t && !model.Tokenizer.StartsWord(ids[t]);
+            if (continues) units[^1] = units[^1] with { Length = units[^1].Length + 1 };
+            else units.Add((t, 1));
+        }
+        return units;
     }
 
     // Rows come in random order, so the first of a pass are a random choice.
-    private int CausalCount(int rows) => (int)Math.Round(causalShare * rows);
+    private int CausalCount(int rows) => (int)Math.Round(guessing.CausalShare * rows);
 
     private Tensor SummedCausalLoss(EncodedText[] windows)
     {
@@ -125,15 +161,17 @@ internal sealed class MaskedLanguageModelTask(
             }
         }
         using var batch = TokenBatch.Create(windows, model.Config, device, isCausal: true);
-        return SummedLoss(batch, [.. positions], [.. labels]).MoveToOuterDisposeScope();
+        return SummedLoss(batch, [.. positions], [.. labels], weights: null).MoveToOuterDisposeScope();
     }
 
-    private Tensor SummedLoss(TokenBatch batch, long[] positions, long[] labels)
+    private Tensor SummedLoss(TokenBatch batch, long[] positions, long[] labels, float[]? weights)
     {
         using var scope = NewDisposeScope();
         var logits = network.ForwardAt(batch, tensor(positions, dtype: int64, device: device));          // (guessed, vocabulary)
         var wanted = tensor(labels, dtype: int64, device: device);
-        return nn.functional.cross_entropy(logits, wanted, reduction: nn.Reduction.Sum).MoveToOuterDisposeScope();
+        if (weights is null) return nn.functional.cross_entropy(logits, wanted, reduction: nn.Reduction.Sum).MoveToOuterDisposeScope();
+        var losses = nn.functional.cross_entropy(logits, wanted, reduction: nn.Reduction.None);           // (guessed)
+        return losses.dot(tensor(weights, dtype: float32, device: device)).MoveToOuterDisposeScope();
     }
 
     private int GuessableCount(EncodedText window) => window.Ids.Count(id => !model.Tokenizer.IsSpecial(id));
@@ -141,7 +179,7 @@ internal sealed class MaskedLanguageModelTask(
     private int MaskedCount(EncodedText window)
     {
         var guessable = GuessableCount(window);
-        return Math.Clamp((int)Math.Round(maskedShare * guessable), Math.Min(1, guessable), guessable);
+        return Math.Clamp((int)Math.Round(guessing.MaskedShare * guessable), Math.Min(1, guessable), guessable);
     }
 
     private static double[] Draw(int count, Generator generator)
@@ -150,3 +188,10 @@ internal sealed class MaskedLanguageModelTask(
         return drawn.data<double>().ToArray();
     }
 }
+
+/// <summary>Windows with tokens hidden, and what stood there.</summary>
+/// <param name="Windows">As the model sees them.</param>
+/// <param name="Positions">Flat indices window · longest + token of what has to be guessed.</param>
+/// <param name="Labels">The ids that stood there.</param>
+/// <param name="Weights">How many tokens each of them counts for.</param>
+internal sealed record MaskedWindows(EncodedText[] Windows, long[] Positions, long[] Labels, float[] Weights);

@@ -13,13 +13,15 @@ internal static class PackedWindows
     /// <param name="paragraphs">Paragraphs in reading order; an empty string ends a document.</param>
     /// <param name="tokenizer">Gives the ids.</param>
     /// <param name="maxTokens">8 or more.</param>
-    public static List<EncodedText> From(IEnumerable<string> paragraphs, TextTokenizer tokenizer, int maxTokens)
+    /// <param name="checkCancelled">Called before each paragraph; may throw. Null for never.</param>
+    public static List<EncodedText> From(IEnumerable<string> paragraphs, TextTokenizer tokenizer, int maxTokens, Action? checkCancelled = null)
     {
         var windows = new List<EncodedText>();
         var pending = new List<int>();
         var room = maxTokens - 2;                                   // <s> … </s>
         foreach (var paragraph in paragraphs)
         {
+            checkCancelled?.Invoke();
             if (paragraph.Length == 0)
             {
                 if (pending.Count > room / 2) CloseRest();

@@ -80,6 +80,7 @@ internal sealed class ClassifierFit : IDisposable
             TrainableParameters = _network.parameters().Where(parameter => parameter.requires_grad).Sum(parameter => parameter.numel()),
             TotalParameters = _network.parameters().Sum(parameter => parameter.numel()),
             Epochs = outcome.Epochs,
+            Evaluations = outcome.Evaluations,
             KeptEpoch = outcome.KeptEpoch,
             TrainingSeconds = outcome.Seconds,
         };

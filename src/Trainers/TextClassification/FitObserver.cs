@@ -30,6 +30,8 @@ internal sealed class FitObserver : ITrainingObserver
         _progress?.Report(progress);
     }
 
+    public void Evaluated(EvaluationReport evaluation, long totalSteps) => _channel.Info(OptionsObserver.Describe(evaluation, totalSteps));
+
     // Progress-channel metrics never reach mlContext.Log; the channel's Info does.
     public void EpochEnded(EpochReport epoch)
     {

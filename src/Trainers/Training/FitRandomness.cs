@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using MLNetLoRA.Modeling;
 using static TorchSharp.torch;
 
@@ -10,6 +11,12 @@ namespace MLNetLoRA.Trainers;
 /// </remarks>
 internal sealed class FitRandomness : IDisposable
 {
+    private static readonly Lazy<int> StateBytes = new(() =>
+    {
+        using var any = new FitRandomness(0);
+        return any.Save().Length;
+    });
+
     public FitRandomness(int seed)
     {
         Generator = new Generator((ulong)seed, CPU);
@@ -28,6 +35,31 @@ internal sealed class FitRandomness : IDisposable
         var order = rand(count, dtype: float64, device: CPU, generator: Generator).argsort();
         return [.. order.data<long>().Select(index => (int)index)];
     }
+
+    /// <summary>The generator's state, to be put back by <see cref="Restore"/>.</summary>
+    public byte[] Save()
+    {
+        using var state = Generator.get_state();
+        return state.data<byte>().ToArray();
+    }
+
+    /// <summary>Goes on drawing from where <see cref="Save"/> was called.</summary>
+    /// <exception cref="InvalidDataException">The bytes are no state of this generator.</exception>
+    public void Restore(byte[] saved)
+    {
+        using var state = tensor(saved, dtype: uint8, device: CPU);
+        try
+        {
+            Generator.set_state(state);
+        }
+        catch (ExternalException e)
+        {
+            throw new InvalidDataException($"The state of the random generator is not valid: {e.Message.Split('\n')[0]}", e);
+        }
+    }
+
+    /// <summary>Whether the bytes have a state's size.</summary>
+    public static bool IsState(byte[] saved) => saved.Length == StateBytes.Value;
 
     public void Dispose() => Generator.Dispose();
 }

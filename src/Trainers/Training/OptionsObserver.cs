@@ -11,6 +11,12 @@ internal sealed class OptionsObserver(CancellationToken cancellation, IProgress<
 
     public void EpochEnded(EpochReport epoch) => log(Describe(epoch));
 
+    public void Evaluated(EvaluationReport evaluation, long totalSteps) => log(Describe(evaluation, totalSteps));
+
+    /// <summary>One evaluation in one line, the same in every culture.</summary>
+    public static string Describe(EvaluationReport evaluation, long totalSteps) => Invariant(
+        $"Step {evaluation.Step} of {totalSteps}: training loss {evaluation.TrainLoss:F4}, validation loss {evaluation.ValidationLoss:F4}.");
+
     /// <summary>One epoch in one line, the same in every culture.</summary>
     public static string Describe(EpochReport epoch)
     {

@@ -1,97 +1,131 @@
 using System.Diagnostics;
-using TorchSharp.Modules;
 using static TorchSharp.torch;
 
 namespace MLNetLoRA.Trainers;
 
 /// <summary>The training loop: AdamW over shuffled rows, epoch by epoch, keeping the best weights.</summary>
 /// <remarks>
-/// Source: arXiv 1711.05101 (AdamW); first moment 0.9, epsilon 1e-8. Native memory: one dispose scope per pass and per step.
+/// Native memory: one dispose scope per pass and per step. All that a run has come to is in its position, its weights and its optimizer, so
+/// that one which goes on from a checkpoint takes the same steps as one that was never stopped, on the CPU to the bit.
 /// </remarks>
-internal sealed class TrainingLoop(ITrainingTask task, TrainingPlan plan, FitRandomness randomness, ITrainingObserver observer, IReadOnlyCollection<string> drawnKeys)
+internal sealed class TrainingLoop(
+    ITrainingTask task, TrainingPlan plan, FitRandomness randomness, ITrainingObserver observer, IReadOnlyCollection<string> drawnKeys,
+    TrainingCheckpoints? checkpoints = null)
 {
-    private readonly Parameter[] _trainable = [.. task.Network.parameters().Where(parameter => parameter.requires_grad)];
     private readonly Stopwatch _clock = new();
-    private int[] _lastRows = [];
-    private long _step;
+    private readonly long _totalSteps = plan.TotalSteps(task.RowCount);
+    private TrainingPosition _position = TrainingPosition.Beginning;
+    private double _secondsBefore;
+    private int[] _order = [];
 
     /// <summary>Trains to the end, to early stopping, or to divergence; the caller owns the outcome's weights.</summary>
-    /// <exception cref="OperationCanceledException">The observer asked to stop; nothing is kept.</exception>
+    /// <exception cref="OperationCanceledException">The observer asked to stop; nothing is kept but, where there are checkpoints, one more of them.</exception>
+    /// <exception cref="IOException">A checkpoint could not be written.</exception>
+    /// <exception cref="InvalidDataException">The checkpoint to go on from is damaged, or of another run.</exception>
     public TrainingOutcome Run()
     {
-        var totalSteps = plan.StepsPerEpoch(task.RowCount) * plan.MaxEpochs;
-        using var optimizer = CreateOptimizer();
+        using var optimizer = new TrainingOptimizer(task.Network, plan);
         using var kept = new KeptWeights(task.Network, drawnKeys);
-        var epochs = new List<EpochReport>();
-        ValidationOutcome? best = null;
-        _clock.Start();
-
-        for (var epoch = 1; epoch <= plan.MaxEpochs; epoch++)
+        var memory = new TrainingMemory(task.Network, optimizer, kept);
+        Begin(memory);
+        try
         {
-            var began = _clock.Elapsed;
-            double trainLoss;
+            return Train(memory);
+        }
+        catch (OperationCanceledException) when (checkpoints is not null)
+        {
+            Save(memory);
+            throw;
+        }
+    }
+
+    private double Elapsed => _secondsBefore + _clock.Elapsed.TotalSeconds;
+
+    private long RowsPerStep => Math.Min(plan.RowsPerStep, task.RowCount);
+
+    private void Begin(TrainingMemory memory)
+    {
+        if (checkpoints?.Restore(memory, plan, task.RowCount) is { } position)
+        {
+            _position = position;
+            _secondsBefore = position.ElapsedSeconds;
+            if (position.StepInEpoch > 0)
+            {
+                randomness.Restore(position.EpochRandom);
+                _order = randomness.Shuffle(task.RowCount);
+            }
+            randomness.Restore(position.Random);
+        }
+        _clock.Start();
+    }
+
+    private TrainingOutcome Train(TrainingMemory memory)
+    {
+        while (true)
+        {
             try
             {
-                trainLoss = TrainEpoch(optimizer, epoch, totalSteps);
+                TrainEpoch(memory);
             }
             catch (NotFiniteNumberException divergence)
             {
-                return Outcome(divergence.OffendingNumber);
+                return Outcome(memory.Kept, divergence.OffendingNumber);
             }
 
             var validation = task.Validate(observer.CheckCancelled);
             var lossNow = validation?.Loss ?? LossOfLastRows();
-            if (!double.IsFinite(lossNow)) return Outcome(lossNow);
-            epochs.Add(new EpochReport(
-                epoch, trainLoss, validation?.Loss, validation?.Accuracy, validation?.MacroAccuracy, (_clock.Elapsed - began).TotalSeconds));
-            observer.EpochEnded(epochs[^1]);
+            if (!double.IsFinite(lossNow)) return Outcome(memory.Kept, lossNow);
+            EndEpoch(memory.Kept, validation);
 
-            if (validation is null || validation.IsBetterThan(best))
-            {
-                best = validation;
-                kept.Take(epoch);
-            }
-            if (validation is not null && epoch - kept.Epoch >= plan.Patience) break;
+            var epochs = _position.Epochs.Count;
+            var isOutOfPatience = validation is not null && epochs - memory.Kept.Epoch >= plan.Patience;
+            if (epochs == plan.MaxEpochs || _position.Step == _totalSteps || isOutOfPatience) return Outcome(memory.Kept, null);
         }
-        return Outcome(null);
-
-        TrainingOutcome Outcome(double? offending) => new(
-            kept.Release(), kept.Epoch, epochs, _clock.Elapsed.TotalSeconds,
-            offending is { } loss ? new Divergence(_step, loss, LearningRateAt(_step - 1, totalSteps)) : null);
     }
 
-    /// <returns>The mean loss over all rows, each weighted as in its own step.</returns>
-    private double TrainEpoch(AdamW optimizer, int epoch, long totalSteps)
+    private TrainingOutcome Outcome(KeptWeights kept, double? offending) => new(
+        kept.Release(), kept.Epoch, _position.Epochs, _position.Evaluations, Elapsed,
+        offending is { } loss ? new Divergence(_position.Step, loss, LearningRateAt(_position.Step - 1)) : null);
+
+    private void TrainEpoch(TrainingMemory memory)
     {
-        task.Network.train();
-        var order = randomness.Shuffle(task.RowCount);
-        double summedLoss = 0, summedWeight = 0;
-        foreach (var rows in order.Chunk((int)Math.Min(plan.RowsPerStep, order.Length)))
+        // An epoch that goes on from a checkpoint has its order already.
+        if (_order.Length == 0)
         {
-            _lastRows = rows;
-            observer.CheckCancelled();
-            var rate = LearningRateAt(_step++, totalSteps);
-            var weight = task.WeightOf(rows);
-            var loss = Step(optimizer, rows, weight, rate);
-            summedLoss += loss * weight;
-            summedWeight += weight;
-            observer.StepEnded(new TrainingProgress(epoch, plan.MaxEpochs, _step, totalSteps, loss, rate, _clock.Elapsed.TotalSeconds));
+            _position = _position with { EpochRandom = randomness.Save(), EpochStartSeconds = Elapsed };
+            _order = randomness.Shuffle(task.RowCount);
         }
-        return summedLoss / summedWeight;
+        Evaluate();
+        task.Network.train();
+        while (_position.StepInEpoch < plan.StepsPerEpoch(task.RowCount) && _position.Step < _totalSteps)
+        {
+            observer.CheckCancelled();
+            var rows = RowsOfStep(_position.StepInEpoch);
+            var rate = LearningRateAt(_position.Step);
+            var weight = task.WeightOf(rows);
+            var loss = Step(memory.Optimizer, rows, weight, rate);
+            _position = _position with
+            {
+                EpochLoss = _position.EpochLoss.Plus(loss, weight),
+                RecentLoss = _position.RecentLoss.Plus(loss, weight),
+            };
+            var validationLoss = Evaluate();
+            observer.StepEnded(new TrainingProgress(_position.Epoch, plan.MaxEpochs, _position.Step, _totalSteps, loss, rate, Elapsed)
+            {
+                ValidationLoss = validationLoss,
+            });
+            if (checkpoints?.IsDue(_position.Step) is true) Save(memory);
+        }
     }
 
-    // A step is checked before it is taken, so what the last step of an epoch did to the weights shows only in another pass.
-    private double LossOfLastRows()
+    private int[] RowsOfStep(long stepInEpoch)
     {
-        using var _ = no_grad();
-        using var scope = NewDisposeScope();
-        task.Network.eval();
-        var rows = _lastRows.AsSpan(0, Math.Min(plan.BatchSize, _lastRows.Length));
-        return task.SummedLoss(rows).item<float>() / task.WeightOf(rows);
+        var start = (int)(stepInEpoch * RowsPerStep);
+        return _order[start..(int)Math.Min(start + RowsPerStep, _order.Length)];
     }
 
     /// <returns>The mean loss over the rows.</returns>
-    private double Step(AdamW optimizer, int[] rows, double weight, double rate)
+    private double Step(TrainingOptimizer optimizer, int[] rows, double weight, double rate)
     {
         double meanLoss = 0;
         foreach (var passRows in rows.Chunk(plan.BatchSize))
@@ -104,52 +138,64 @@ internal sealed class TrainingLoop(ITrainingTask task, TrainingPlan plan, FitRan
         }
 
         using var scope = NewDisposeScope();
-        var gradientNorm = nn.utils.clip_grad_norm_(_trainable, plan.MaxGradientNorm ?? double.PositiveInfinity);
-        if (!double.IsFinite(meanLoss) || !double.IsFinite(gradientNorm))
-            throw new NotFiniteNumberException(meanLoss);
-        foreach (var group in optimizer.ParamGroups) group.LearningRate = rate;
-        optimizer.step();
-        optimizer.zero_grad();
+        var gradientNorm = optimizer.ClipGradient(plan.MaxGradientNorm);
+        _position = _position with { Step = _position.Step + 1, StepInEpoch = _position.StepInEpoch + 1 };
+        if (!double.IsFinite(meanLoss) || !double.IsFinite(gradientNorm)) throw new NotFiniteNumberException(meanLoss);
+        optimizer.Step(rate);
         return meanLoss;
     }
 
-    private double LearningRateAt(long step, long totalSteps) =>
-        plan.LearningRate * LearningRateFactor.At(plan.Schedule, step, totalSteps, plan.WarmupRatio);
-
-    // Biases and norms are not decayed: they have no scale to keep small (as in Hugging Face's Trainer).
-    private AdamW CreateOptimizer()
+    /// <summary>Judges the network on the held-out rows where the step is one of those; at most once a step, before and after a stop together.</summary>
+    private double? Evaluate()
     {
-        var matrices = _trainable.Where(parameter => parameter.shape.Length > 1).ToArray();
-        var vectors = _trainable.Where(parameter => parameter.shape.Length <= 1).ToArray();
-        var groups = new List<AdamW.ParamGroup>();
-        if (matrices.Length > 0) groups.Add(Group(matrices, plan.WeightDecay));
-        if (vectors.Length > 0) groups.Add(Group(vectors, 0));
-        return new AdamW(groups, plan.LearningRate);
+        if (plan.EvaluateEverySteps is not { } every || _position.Step == 0 || _position.Step % every != 0) return null;
+        if (_position.Evaluations is [.., var last] && last.Step == _position.Step) return null;
+        if (task.Validate(observer.CheckCancelled) is not { } outcome) return null;
 
-        AdamW.ParamGroup Group(Parameter[] parameters, double weightDecay) =>
-            new(parameters, plan.LearningRate, beta2: plan.SecondMomentDecay, weight_decay: weightDecay);
+        task.Network.train();
+        if (!double.IsFinite(outcome.Loss)) throw new NotFiniteNumberException(outcome.Loss);
+        var evaluation = new EvaluationReport(_position.Step, _position.RecentLoss.Mean(), outcome.Loss, Elapsed);
+        _position = _position with { Evaluations = [.. _position.Evaluations, evaluation], RecentLoss = default };
+        observer.Evaluated(evaluation, _totalSteps);
+        return outcome.Loss;
     }
-}
 
-/// <summary>What a training run left behind.</summary>
-/// <param name="Weights">Trained and freshly drawn parameters of the kept epoch, by checkpoint key; empty when no epoch ended well.</param>
-/// <param name="KeptEpoch">1-based; 0 when no epoch ended well.</param>
-/// <param name="Epochs">The epochs that ran to their end.</param>
-/// <param name="Seconds">From the first step to the last validation.</param>
-/// <param name="Divergence">Where the numbers blew up; null when they did not.</param>
-internal sealed record TrainingOutcome(
-    Dictionary<string, Tensor> Weights, int KeptEpoch, IReadOnlyList<EpochReport> Epochs, double Seconds, Divergence? Divergence);
+    // A step is checked before it is taken, so what the last step of an epoch did to the weights shows only in another pass.
+    private double LossOfLastRows()
+    {
+        using var _ = no_grad();
+        using var scope = NewDisposeScope();
+        task.Network.eval();
+        var last = RowsOfStep(_position.StepInEpoch - 1);
+        var rows = last.AsSpan(0, Math.Min(plan.BatchSize, last.Length));
+        return task.SummedLoss(rows).item<float>() / task.WeightOf(rows);
+    }
 
-/// <summary>The step at which a loss or gradient was no longer a number.</summary>
-internal sealed record Divergence(long Step, double Loss, double LearningRate);
+    private void EndEpoch(KeptWeights kept, ValidationOutcome? validation)
+    {
+        var epoch = _position.Epoch;
+        var report = new EpochReport(
+            epoch, _position.EpochLoss.Mean(), validation?.Loss, validation?.Accuracy, validation?.MacroAccuracy, Elapsed - _position.EpochStartSeconds);
+        if (validation is null || validation.IsBetterThan(_position.Best))
+        {
+            _position = _position with { Best = validation };
+            kept.Take(epoch);
+        }
+        _position = _position with { Epoch = epoch + 1, StepInEpoch = 0, EpochLoss = default, Epochs = [.. _position.Epochs, report] };
+        _order = [];
+        observer.EpochEnded(report);
+    }
 
-/// <summary>Hears of every step and epoch, and may stop the run.</summary>
-internal interface ITrainingObserver
-{
-    /// <summary>Throws when the run shall stop.</summary>
-    void CheckCancelled();
+    private void Save(TrainingMemory memory)
+    {
+        // Stopped after the last epoch: the checkpoint before leads to the same end.
+        if (_position.Step == 0 || (_position.Step == _totalSteps && _position.StepInEpoch == 0)) return;
+        var now = randomness.Save();
+        // Before its first step an epoch's order is drawn anew, from the state that it was drawn from.
+        var epochRandom = _order.Length == 0 ? now : _position.EpochRandom;
+        checkpoints!.Save(
+            _position with { ElapsedSeconds = Elapsed, EpochRandom = epochRandom, Random = _position.StepInEpoch == 0 ? epochRandom : now }, memory);
+    }
 
-    void StepEnded(TrainingProgress progress);
-
-    void EpochEnded(EpochReport epoch);
+    private double LearningRateAt(long step) => plan.LearningRate * LearningRateFactor.At(plan.Schedule, step, _totalSteps, plan.WarmupRatio);
 }

@@ -17,7 +17,16 @@ internal sealed record TrainingPlan(
     /// <summary>How fast AdamW forgets squared gradients: 0.999 for fine-tuning.</summary>
     public double SecondMomentDecay { get; init; } = 0.999;
 
+    /// <summary>Steps after which training stops, wherever in an epoch that is; null leaves it to the epochs.</summary>
+    public long? MaxSteps { get; init; }
+
+    /// <summary>Steps between two evaluations on the held-out rows; null for none within an epoch.</summary>
+    public long? EvaluateEverySteps { get; init; }
+
     public long RowsPerStep => (long)BatchSize * AccumulationSteps;
 
     public long StepsPerEpoch(int rows) => (rows + RowsPerStep - 1) / RowsPerStep;
+
+    /// <summary>Steps of the whole run without early stopping: the schedule's length.</summary>
+    public long TotalSteps(int rows) => Math.Min(StepsPerEpoch(rows) * MaxEpochs, MaxSteps ?? long.MaxValue);
 }

@@ -9,4 +9,9 @@ namespace MLNetLoRA;
 /// <param name="LearningRate">The rate of this step.</param>
 /// <param name="ElapsedSeconds">Seconds since training began.</param>
 public sealed record TrainingProgress(
-    int Epoch, int MaxEpochs, long Step, long TotalSteps, double Loss, double LearningRate, double ElapsedSeconds);
+    int Epoch, int MaxEpochs, long Step, long TotalSteps, double Loss, double LearningRate, double ElapsedSeconds)
+{
+    /// <summary>Mean loss on the held-out rows after this step, in nats.</summary>
+    /// <value>Null, the default, at steps after which nothing was evaluated.</value>
+    public double? ValidationLoss { get; init; }
+}

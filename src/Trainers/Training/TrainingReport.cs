@@ -40,6 +40,9 @@ public sealed record TrainingReport
     /// <summary>One entry for each epoch that ran.</summary>
     public required IReadOnlyList<EpochReport> Epochs { get; init; }
 
+    /// <summary>Held-out losses within the epochs, in the order of their steps; empty unless the fit was asked for them.</summary>
+    public IReadOnlyList<EvaluationReport> Evaluations { get; init; } = [];
+
     /// <summary>The epoch whose weights were kept, 1-based: the best on the validation rows, or the last.</summary>
     public required int KeptEpoch { get; init; }
 
@@ -59,3 +62,10 @@ public sealed record TrainingReport
 /// <param name="Seconds">How long it took, validation included.</param>
 public sealed record EpochReport(
     int Epoch, double TrainLoss, double? ValidationLoss, double? ValidationAccuracy, double? ValidationMacroAccuracy, double Seconds);
+
+/// <summary>The model judged on the held-out rows in the course of a fit.</summary>
+/// <param name="Step">Optimizer steps done by then.</param>
+/// <param name="TrainLoss">Mean training loss of the steps since the evaluation before, or since the beginning, in nats.</param>
+/// <param name="ValidationLoss">Mean loss over all held-out rows, in nats.</param>
+/// <param name="ElapsedSeconds">Seconds of training by then.</param>
+public sealed record EvaluationReport(long Step, double TrainLoss, double ValidationLoss, double ElapsedSeconds);

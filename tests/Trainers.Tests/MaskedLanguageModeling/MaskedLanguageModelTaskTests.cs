@@ -7,6 +7,7 @@ namespace MLNetLoRA.Trainers.Tests.MaskedLanguageModeling;
 public class MaskedLanguageModelTaskTests : IDisposable
 {
     private const double Share = 0.15;
+    private static readonly WindowGuessing Masks = new(Share, CausalShare: 0, WholeWords: false);
     private static readonly PretrainedModel Model = CapitalTask.Base;
     private static readonly TextTokenizer Tokenizer = Model.Tokenizer;
 
@@ -33,7 +34,7 @@ public class MaskedLanguageModelTaskTests : IDisposable
         var windows = Windows(200, separatorEvery: 7);
         var task = Task(windows);
 
-        var (masked, positions, labels) = task.Mask(windows, _generator);
+        var (masked, positions, labels, _) = task.Mask(windows, _generator);
 
         var longest = windows.Max(window => window.Ids.Length);
         var byWindow = positions.CountBy(position => position / longest).ToDictionary(count => (int)count.Key, count => count.Value);
@@ -62,7 +63,7 @@ public class MaskedLanguageModelTaskTests : IDisposable
     public void Mask_OfChosenTokens_EightyPercentMaskTenRandomTenKept()
     {
         var windows = Windows(2000, separatorEvery: int.MaxValue);
-        var (masked, positions, labels) = Task(windows).Mask(windows, _generator);
+        var (masked, positions, labels, _) = Task(windows).Mask(windows, _generator);
 
         var longest = windows.Max(window => window.Ids.Length);
         var found = positions.Select(position => masked[position / longest].Ids[position % longest]).ToArray();
@@ -107,7 +108,7 @@ public class MaskedLanguageModelTaskTests : IDisposable
         var source = new ParameterSource(new Dictionary<string, Tensor>(), CPU, _ => true, _randomness.Generator);
         var context = new NetworkContext(Model.Config with { InitializerRange = 1e-3 }, new PlainProjections(), null);
         using var network = new MaskedLanguageModel(context, source);
-        var task = new MaskedLanguageModelTask(network, Model, [], [], Share, 4, _randomness, CPU);
+        var task = new MaskedLanguageModelTask(network, Model, [], [], Masks, 4, _randomness, CPU);
 
         var (loss, tokens) = task.MeanLoss(Windows(10, separatorEvery: int.MaxValue), () => { });
 
@@ -115,7 +116,9 @@ public class MaskedLanguageModelTaskTests : IDisposable
         Assert.Equal(10 * (int)Math.Round(Share * 40), tokens);
     }
 
-    private MaskedLanguageModelTask Task(EncodedText[] windows) => new(_network, Model, windows, windows, Share, 4, _randomness, CPU);
+    private MaskedLanguageModelTask Task(EncodedText[] windows) => Task(windows, Masks);
+
+    private MaskedLanguageModelTask Task(EncodedText[] windows, WindowGuessing guessing) => new(_network, Model, windows, windows, guessing, 4, _randomness, CPU);
 
     private static EncodedText[] Windows(int count, int separatorEvery) => [.. Enumerable.Range(0, count).Select(w => new EncodedText(
         [Tokenizer.ClassifyId, .. Enumerable.Range(0, 40 - (separatorEvery < 40 ? w % 5 : 0)).Select(t => t % separatorEvery == separatorEvery - 1 ? Tokenizer.SeparatorId : 4 + (w + t * 7) % 250), Tokenizer.SeparatorId],

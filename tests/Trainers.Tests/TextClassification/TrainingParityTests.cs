@@ -49,6 +49,8 @@ internal sealed class RecordingObserver : ITrainingObserver
 {
     public List<double> Losses { get; } = [];
 
+    public List<double?> ValidationLosses { get; } = [];
+
     public List<double> LearningRates { get; } = [];
 
     public List<EpochReport> Epochs { get; } = [];
@@ -60,8 +62,13 @@ internal sealed class RecordingObserver : ITrainingObserver
     public void StepEnded(TrainingProgress progress)
     {
         Losses.Add(progress.Loss);
+        ValidationLosses.Add(progress.ValidationLoss);
         LearningRates.Add(progress.LearningRate);
     }
+
+    public List<EvaluationReport> Evaluations { get; } = [];
+
+    public void Evaluated(EvaluationReport evaluation, long totalSteps) => Evaluations.Add(evaluation);
 
     public void EpochEnded(EpochReport epoch) => Epochs.Add(epoch);
 }

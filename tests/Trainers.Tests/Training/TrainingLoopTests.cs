@@ -170,6 +170,48 @@ public class TrainingLoopTests
         Assert.Single(_observer.Losses);
     }
 
+    [Fact]
+    public void Run_WithMaxSteps_StopsWithinAnEpochWhereTheScheduleEnds()
+    {
+        using var task = new ScriptedTask([1, 1, 1, 1]);
+
+        var outcome = Run(task, Plan with { BatchSize = 1, MaxEpochs = 3, MaxSteps = 6, Schedule = LearningRateSchedule.Linear });
+
+        Assert.Equal(Enumerable.Range(0, 6).Select(step => 0.1 * (6 - step) / 6), _observer.LearningRates, (one, other) => Math.Abs(one - other) < 1e-12);
+        Assert.Equal(2, outcome.Epochs.Count);
+        Assert.Equal(2, outcome.KeptEpoch);
+        Free(outcome);
+    }
+
+    [Fact]
+    public void Run_EvaluatingEveryTwoSteps_ReportsTheStepsSinceTheLastTimeAndGoesOnTraining()
+    {
+        // Tiny steps leave the loss of row r at 2 · targets[r]; epochs end with a validation of their own.
+        using var task = new ScriptedTask([1, 1, 1, 1, 1], Loss(7), Loss(6), Loss(5), Loss(4)) { Weight = row => row + 1 };
+
+        var outcome = Run(task, Plan with { BatchSize = 1, LearningRate = 1e-12, EvaluateEverySteps = 2 });
+
+        Assert.Equal([(2L, 7.0), (4L, 6.0)], outcome.Evaluations.Select(evaluation => (evaluation.Step, evaluation.ValidationLoss)));
+        Assert.All(outcome.Evaluations, evaluation => Assert.Equal(2, evaluation.TrainLoss, 1e-6));
+        Assert.Equal(5, outcome.Epochs[0].ValidationLoss);
+        Assert.Equal(outcome.Evaluations, _observer.Evaluations);
+        Assert.Equal([null, 7.0, null, 6.0, null], _observer.ValidationLosses);
+        Assert.All(task.TrainingModes, Assert.True);
+        Free(outcome);
+    }
+
+    [Fact]
+    public void Run_HeldOutLossNotANumberWithinAnEpoch_IsDivergence()
+    {
+        using var task = new ScriptedTask([1, 1], Loss(double.NaN));
+
+        var outcome = Run(task, Plan with { BatchSize = 1, EvaluateEverySteps = 1 });
+
+        Assert.Equal(new Divergence(1, double.NaN, 0.1), outcome.Divergence);
+    }
+
+    private static ValidationOutcome Loss(double loss) => new(loss, null, null);
+
     private TrainingOutcome Run(ScriptedTask task, TrainingPlan plan)
     {
         using var randomness = new FitRandomness(1);
