@@ -18,9 +18,11 @@ internal sealed partial record Fault(string Message, bool IsBadInput)
         return exception switch
         {
             BadInputException => new Fault(OnOneLine(exception.Message), true),
+            StoppedException => new Fault(OnOneLine(exception.Message), false),
             OperationCanceledException => new Fault("Stopped; nothing was written.", false),
             ArgumentException => new Fault(OptionNames.AsTyped(OnOneLine(Parameter().Replace(exception.Message, ""))), true),
-            InvalidDataException or FileNotFoundException or DirectoryNotFoundException or UnauthorizedAccessException =>
+            InvalidDataException => new Fault(OptionNames.AsTyped(OnOneLine(exception.Message)), true),
+            FileNotFoundException or DirectoryNotFoundException or UnauthorizedAccessException =>
                 new Fault(OnOneLine(exception.Message), true),
             TrainingDivergedException divergence => new Fault(Describe(divergence), false),
             // Below the first line libtorch prints its own call stack.

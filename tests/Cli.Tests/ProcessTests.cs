@@ -45,6 +45,72 @@ public class ProcessTests(TinyBase tiny)
         Assert.Empty(folder.Names());
     }
 
+    [Fact]
+    public void Interrupt_WhileTrainingWithCheckpoints_GoesOnFromThereToTheSameModel()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "Windows has no signal to send to one process.");
+        using var folder = new TemporaryFolder();
+        string[] arguments =
+        [
+            "train", "--task", "masked", "--base", tiny.Folder, "--data", tiny.Text, "--validation", tiny.Text, "--evaluate-every", "1", "--batch-size", "2",
+            "--epochs", "60", "--max-tokens", "32", "--device", "cpu", "--checkpoint", folder.File("checkpoints"),
+        ];
+        using var process = Process.Start(StartOf([.. arguments, "--out", folder.File("first")]))!;
+        while (process.StandardError.ReadLine() is { } line && !line.StartsWith("Step 3 ", StringComparison.Ordinal)) { }
+
+        using (var kill = Process.Start("kill", ["-INT", $"{process.Id}"])) kill.WaitForExit();
+        var said = process.StandardError.ReadToEnd();
+        process.WaitForExit();
+
+        Assert.Equal(CommandLine.Failed, process.ExitCode);
+        Assert.EndsWith($"mlnet-lora: Stopped; the same command with --resume goes on from the last checkpoint in {folder.File("checkpoints")}.\n", said);
+        Assert.Single(Directory.GetDirectories(folder.File("checkpoints")));
+        Assert.False(Directory.Exists(folder.File("first")));
+
+        Start([.. arguments, "--resume", "--out", folder.File("resumed")]);
+        arguments[^1] = folder.File("others");
+        Start([.. arguments, "--out", folder.File("whole")]);
+        Assert.Equal(File.ReadAllBytes(folder.File("whole/model.safetensors")), File.ReadAllBytes(folder.File("resumed/model.safetensors")));
+    }
+
+    [Fact]
+    public void FullDisk_WhileACheckpointIsWritten_SaysSoAndLeavesTheOneBefore()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "A file system of a given size is Linux's.");
+        using var folder = new TemporaryFolder();
+        var checkpoints = folder.File("checkpoints");
+        string[] arguments =
+        [
+            "train", "--task", "masked", "--base", tiny.Folder, "--data", tiny.Text, "--batch-size", "2", "--epochs", "2", "--max-tokens", "32",
+            "--device", "cpu", "--checkpoint", checkpoints,
+        ];
+        var model = new FileInfo(Path.Combine(tiny.Folder, "model.safetensors")).Length;
+        Start([.. arguments, "--checkpoint-every", "10", "--max-steps", "12"]);
+        var before = Contents(checkpoints);
+        Assert.NotEmpty(before);
+
+        // No file may grow beyond one and a half times the weights: they fit, the optimizer's moments do not. Without the setting .NET's own
+        // executable memory counts as such a file.
+        var start = StartOf([.. arguments, "--checkpoint-every", "2", "--max-steps", "12", "--resume"]);
+        var limited = new ProcessStartInfo("bash", ["-c", $"ulimit -f {model * 3 / 2 / 1024}; trap '' XFSZ; exec \"$0\" \"$@\"", start.FileName, .. start.ArgumentList])
+        {
+            RedirectStandardOutput = true, RedirectStandardError = true,
+            Environment = { ["OMP_NUM_THREADS"] = "1", ["DOTNET_EnableWriteXorExecute"] = "0" },
+        };
+        using var process = Process.Start(limited)!;
+        var error = process.StandardError.ReadToEnd();
+        process.WaitForExit();
+
+        Assert.Equal(CommandLine.Failed, process.ExitCode);
+        Assert.Contains($"mlnet-lora: {Path.Combine(checkpoints, "step-12")}: the checkpoint could not be written: ", error);
+        Assert.EndsWith("The one after step 10 is whole: free some space, and resume from it.\n", error);
+        Assert.Equal(before, Contents(checkpoints));
+        Start([.. arguments, "--checkpoint-every", "2", "--max-steps", "12", "--resume"]);
+
+        static Dictionary<string, int> Contents(string folder) => Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories)
+            .ToDictionary(path => path, path => File.ReadAllBytes(path).Aggregate(17, HashCode.Combine));
+    }
+
     private static void Start(params string[] arguments)
     {
         var (code, _, error) = Run(arguments);

@@ -3,7 +3,11 @@ namespace MLNetLoRA.Cli.Input;
 /// <summary>Reads running text: one paragraph a line, or one a row of a table.</summary>
 internal static class Paragraphs
 {
+    // A line this long is no paragraph but a file without line ends: it is taken in parts, so that it need not fit in memory as one string.
+    private const int LongestParagraph = 1 << 20;
+
     /// <summary>Paragraphs in reading order; an empty string ends a document.</summary>
+    /// <remarks>A line of plain text longer than 1 MiB becomes several paragraphs, cut at white space.</remarks>
     /// <param name="path">A plain text file in which a blank line ends a document; with a column, a table in which each row is one.</param>
     /// <param name="column">The column with the text; null for plain text.</param>
     /// <param name="delimiter">What separates a table's fields; null goes by the extension.</param>
@@ -21,7 +25,14 @@ internal static class Paragraphs
     {
         using var lines = TextLines.Open(path);
         var paragraphs = new List<string>();
-        while ((limit is null || paragraphs.Count < limit) && lines.Next() is { } line) paragraphs.Add(line.Trim());
+        var lineOfLast = 0;
+        while (lines.NextPart(LongestParagraph) is { } part && (limit is null || lines.Number <= limit))
+        {
+            var paragraph = part.Trim();
+            // What is blank within a long line ends no document.
+            if (paragraph.Length > 0 || lines.Number != lineOfLast) paragraphs.Add(paragraph);
+            lineOfLast = lines.Number;
+        }
         return paragraphs;
     }
 

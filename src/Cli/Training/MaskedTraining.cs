@@ -19,24 +19,48 @@ internal sealed class MaskedTraining(MaskedSettings settings, Terminal terminal)
             [("--json", settings.Json)],
             [("--data", settings.Data), ("--validation", settings.Validation), ("--test", settings.Test)]);
         if (settings.Out is { } planned) OutputPaths.CheckFolder(planned);
+        if (settings.Options.CheckpointFolder is { } checkpoints) CheckCheckpoints(checkpoints);
         var training = Read(settings.Data, settings.Limit);
         var validation = settings.Validation is { } v ? Read(v, null) : null;
         var test = settings.Test is { } t ? Read(t, null) : null;
         var model = BaseModel.Open(settings.Base, settings.Tokenizer);
 
-        using var fit = terminal.Follow("Training", progress =>
-        {
-            var options = settings.Options with { Progress = new StepProgress(progress), CancellationToken = cancellation };
-            return new MaskedLanguageModelTrainer(model, options).Train(training, validation, line => progress.Say(OptionNames.AsTyped(line)));
-        });
+        using var fit = Train(model, training, validation, cancellation);
         var tested = test is null ? null : terminal.Follow("Testing", _ => Evaluate(fit, test));
         cancellation.ThrowIfCancellationRequested();
         if (settings.Out is { } folder) fit.SaveFolder(folder, settings.InBFloat16);
 
         var rows = new RowCounts(CountText(training), validation is null ? 0 : CountText(validation), test is null ? 0 : CountText(test));
-        var summary = TrainingSummary<MaskedTest>.Of(fit.Report, rows, tested, PeakMemory.Bytes);
+        var summary = TrainingSummary<MaskedTest>.Of(fit.Report, rows, tested, PeakMemory.Bytes) with
+        {
+            Evaluations = [.. fit.Report.Evaluations.Select(EvaluationSummary.Of)],
+        };
         JsonReport.Write(settings.Json, summary);
         terminal.Show(SummaryTable.Of(summary, tested is null ? [] : [("Test loss", $"{tested.Loss:F4} over {tested.Tokens:N0} masked tokens")]));
+    }
+
+    private void CheckCheckpoints(string folder)
+    {
+        OutputPaths.CheckFolder(folder);
+        if (settings.Out is { } output && Path.GetFullPath(output) == Path.GetFullPath(folder))
+            throw new BadInputException($"{folder}: --out and --checkpoint name the same folder; choose another for --checkpoint.");
+    }
+
+    private MaskedLanguageModelFit Train(
+        PretrainedModel model, IReadOnlyList<string> training, IReadOnlyList<string>? validation, CancellationToken cancellation)
+    {
+        try
+        {
+            return terminal.Follow("Training", progress =>
+            {
+                var options = settings.Options with { Progress = new StepProgress(progress), CancellationToken = cancellation };
+                return new MaskedLanguageModelTrainer(model, options).Train(training, validation, line => progress.Say(OptionNames.AsTyped(line)));
+            });
+        }
+        catch (OperationCanceledException e) when (settings.Options.CheckpointFolder is { } folder)
+        {
+            throw new StoppedException($"Stopped; the same command with --resume goes on from the last checkpoint in {folder}.", e);
+        }
     }
 
     private IReadOnlyList<string> Read(string path, int? limit) => Paragraphs.Read(path, settings.Text, settings.Delimiter, limit);

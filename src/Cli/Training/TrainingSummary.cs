@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace MLNetLoRA.Cli.Training;
 
 /// <summary>What <c>train --json</c> writes. Losses in nats, shares in [0, 1], times in seconds; null for what was not measured.</summary>
@@ -19,6 +21,10 @@ internal sealed record TrainingSummary<TTest>(
         report.Method, report.Device, rows, report.TrainableParameters, report.TotalParameters,
         [.. report.Epochs.Select(EpochSummary.Of)],
         test, report.TrainingSeconds, report.ExamplesPerSecond, peakRssBytes);
+
+    /// <summary>Held-out losses within the epochs, empty unless they were asked for; absent for tasks that have none.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<EvaluationSummary>? Evaluations { get; init; }
 }
 
 /// <summary>Rows of a table; paragraphs that are not blank of a text.</summary>
@@ -29,6 +35,13 @@ internal sealed record EpochSummary(int Epoch, double TrainLoss, double? Validat
 {
     public static EpochSummary Of(EpochReport epoch) =>
         new(epoch.Epoch, epoch.TrainLoss, epoch.ValidationLoss, epoch.ValidationAccuracy, epoch.Seconds);
+}
+
+/// <summary>The held-out loss after a step, and the mean training loss of the steps since the one before.</summary>
+internal sealed record EvaluationSummary(long Step, double TrainLoss, double ValidationLoss, double Seconds)
+{
+    public static EvaluationSummary Of(EvaluationReport evaluation) =>
+        new(evaluation.Step, evaluation.TrainLoss, evaluation.ValidationLoss, evaluation.ElapsedSeconds);
 }
 
 /// <summary>A classifier on all rows of the test file.</summary>

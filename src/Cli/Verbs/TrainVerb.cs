@@ -12,8 +12,6 @@ internal sealed class TrainVerb
     private const string Masked = "masked";
     private const string Lora = "lora";
     private const string Full = "full";
-    private const string Float32 = "float32";
-    private const string BFloat16 = "bfloat16";
     private const int DefaultSeed = 1;
 
     private readonly Option<string?> _task = VerbOptions.Choice(
@@ -51,16 +49,15 @@ internal sealed class TrainVerb
         "--learning-rate", "Peak learning rate (default: what the base recommends).");
     private readonly Option<int?> _maxTokens = VerbOptions.Number<int>(
         "--max-tokens", "Longer rows are cut to, text is windowed by, this many tokens (default 128).");
-    private readonly Option<double?> _maskedShare = VerbOptions.Number<double>(
-        "--masked-share", "masked: share of the tokens that the model has to guess (default 0.15).");
-    private readonly Option<double?> _causalShare = VerbOptions.Number<double>(
-        "--causal-share", "masked: share of the windows that learn to guess each next token instead (default 0).");
     private readonly Option<string?> _schedule = VerbOptions.Choice(
         "--schedule", "How the learning rate falls after warm-up (default linear).", "linear", "cosine", "constant");
     private readonly Option<double?> _warmup = VerbOptions.Number<double>(
         "--warmup", "Share of the steps over which the learning rate rises (default 0.06).");
-    private readonly Option<string?> _dtype = VerbOptions.Choice(
-        "--dtype", "masked: how weights are stored (default float32).", Float32, BFloat16);
+    private readonly Option<double?> _weightDecay = VerbOptions.Number<double>(
+        "--weight-decay", "How fast matrices shrink by themselves, per step and learning rate (default 0 for classify, 0.01 for masked).");
+    private readonly Option<int?> _accumulation = VerbOptions.Number<int>(
+        "--gradient-accumulation", "Batches whose gradients make one step (default 1).");
+    private readonly MaskedTrainOptions _ofMasked = new();
     private readonly Option<string?> _out = VerbOptions.Path(
         "--out", "classify: the model file to write, M.mlnet. masked: the checkpoint folder to write.");
     private readonly Option<int?> _seed = VerbOptions.Seed();
@@ -79,8 +76,10 @@ internal sealed class TrainVerb
         {
             verb._task, verb._base, verb._initial, verb._tokenizer, verb._data, verb._validation, verb._test, verb._label, verb._text, verb._textPair, verb._delimiter,
             verb._limit, verb._method, verb._rank, verb._alpha, verb._loraDropout, verb._targets, verb._epochs, verb._batchSize,
-            verb._learningRate, verb._maxTokens, verb._maskedShare, verb._causalShare, verb._schedule, verb._warmup, verb._dtype, verb._out, verb._seed, verb._device, verb._json,
+            verb._learningRate, verb._maxTokens, verb._schedule, verb._warmup, verb._weightDecay, verb._accumulation, verb._out, verb._seed,
+            verb._device, verb._json,
         };
+        foreach (var option in verb._ofMasked.All) command.Add(option);
         command.SetAction((parsed, cancellation) => Task.Run(() => verb.Run(parsed, cancellation), CancellationToken.None));
         return command;
     }
@@ -104,7 +103,8 @@ internal sealed class TrainVerb
             throw new BadInputException("--method lora does not go with --task masked, which trains all weights; leave it out.");
         Option[] ofLora = [_rank, _alpha, _loraDropout, _targets];
         if (isMasked) Refuse([_initial, _label, _textPair, .. ofLora], $"--task {Masked}");
-        else Refuse([_dtype, _maskedShare], $"--task {Classify}");
+        else Refuse([.. _ofMasked.All], $"--task {Classify}");
+        if (isMasked) _ofMasked.RefuseWithoutEffect(parsed, hasValidation: parsed.GetValue(_validation) is not null);
         if (parsed.GetValue(_method) == Full) Refuse(ofLora, $"--method {Full}");
 
         void Refuse(Option[] options, string given)
@@ -145,6 +145,10 @@ internal sealed class TrainVerb
                 BatchSize = parsed.GetValue(_batchSize) ?? defaults.BatchSize,
                 LearningRate = parsed.GetValue(_learningRate),
                 MaxTokens = parsed.GetValue(_maxTokens),
+                Schedule = ReadSchedule(parsed) ?? defaults.Schedule,
+                WarmupRatio = parsed.GetValue(_warmup) ?? defaults.WarmupRatio,
+                WeightDecay = parsed.GetValue(_weightDecay) ?? defaults.WeightDecay,
+                GradientAccumulationSteps = parsed.GetValue(_accumulation) ?? defaults.GradientAccumulationSteps,
                 Seed = parsed.GetValue(_seed) ?? DefaultSeed,
                 Device = VerbOptions.DeviceOption(parsed.GetValue(_device)!),
             });
@@ -155,20 +159,23 @@ internal sealed class TrainVerb
         var defaults = new MaskedLanguageModelOptions();
         return new MaskedSettings(
             parsed.GetValue(_base)!, parsed.GetValue(_tokenizer), parsed.GetValue(_data)!, parsed.GetValue(_validation), parsed.GetValue(_test),
-            parsed.GetValue(_text), parsed.GetValue(_delimiter), parsed.GetValue(_limit), parsed.GetValue(_dtype) == BFloat16,
+            parsed.GetValue(_text), parsed.GetValue(_delimiter), parsed.GetValue(_limit), _ofMasked.InBFloat16(parsed),
             parsed.GetValue(_out), parsed.GetValue(_json),
-            defaults with
+            _ofMasked.Read(parsed, defaults with
             {
-                MaxEpochs = parsed.GetValue(_epochs) ?? defaults.MaxEpochs,
+                MaxEpochs = parsed.GetValue(_epochs),
                 BatchSize = parsed.GetValue(_batchSize) ?? defaults.BatchSize,
                 LearningRate = parsed.GetValue(_learningRate),
                 MaxTokens = parsed.GetValue(_maxTokens),
-                CausalShare = parsed.GetValue(_causalShare) ?? defaults.CausalShare,
-                Schedule = parsed.GetValue(_schedule) is { } schedule ? Enum.Parse<LearningRateSchedule>(schedule, ignoreCase: true) : defaults.Schedule,
+                Schedule = ReadSchedule(parsed) ?? defaults.Schedule,
                 WarmupRatio = parsed.GetValue(_warmup) ?? defaults.WarmupRatio,
-                MaskedShare = parsed.GetValue(_maskedShare) ?? defaults.MaskedShare,
+                WeightDecay = parsed.GetValue(_weightDecay) ?? defaults.WeightDecay,
+                GradientAccumulationSteps = parsed.GetValue(_accumulation) ?? defaults.GradientAccumulationSteps,
                 Seed = parsed.GetValue(_seed) ?? DefaultSeed,
                 Device = VerbOptions.DeviceOption(parsed.GetValue(_device)!),
-            });
+            }));
     }
+
+    private LearningRateSchedule? ReadSchedule(ParseResult parsed) =>
+        parsed.GetValue(_schedule) is { } word ? Enum.Parse<LearningRateSchedule>(word, ignoreCase: true) : null;
 }

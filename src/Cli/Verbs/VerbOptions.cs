@@ -57,12 +57,15 @@ internal static class VerbOptions
         {
             var typed = result.Tokens[0].Value;
             if (!T.TryParse(typed, NumberStyles.Float, CultureInfo.InvariantCulture, out var number))
-                result.AddError($"{name} is '{typed}'; {(typeof(T) == typeof(int) ? "a whole number" : "a number")} was wanted.");
+                result.AddError($"{name} is '{typed}'; {(typeof(T) != typeof(double) ? "a whole number" : "a number")} was wanted.");
             else if (number < least)
                 result.AddError($"{name} is {typed}; use {least} or more.");
             return number;
         },
     };
+
+    /// <summary>An option without a value: given or not.</summary>
+    public static Option<bool> Flag(string name, string description) => new(name) { Description = description, Arity = ArgumentArity.Zero };
 
     /// <summary>One of a few words.</summary>
     public static Option<string?> Choice(string name, string description, params string[] words)
@@ -71,7 +74,7 @@ internal static class VerbOptions
         option.Validators.Add(result =>
         {
             foreach (var token in result.Tokens)
-                if (!words.Contains(token.Value)) result.AddError($"{name} is '{token.Value}'; use {string.Join(" or ", words)}.");
+                if (!words.Contains(token.Value)) result.AddError($"{name} is '{token.Value}'; use {string.Join(", ", words[..^1])} or {words[^1]}.");
         });
         return option;
     }

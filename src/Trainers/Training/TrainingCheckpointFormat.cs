@@ -40,7 +40,7 @@ internal sealed class TrainingCheckpointFormat(TrainingFingerprint fingerprint, 
         var differences = fingerprint.DifferencesFrom(new TrainingFingerprint(saved.Fingerprint)).ToList();
         if (differences.Count > 0)
             throw new InvalidDataException(
-                $"{folder}: this checkpoint is of another run: {string.Join("; ", differences)}. Resume with what the run began with, or begin anew in another folder.");
+                $"{folder}: this checkpoint is of another run: {string.Join("; ", differences)}. Go on with what the run began with, or begin anew in another folder.");
         if (saved.Position.Faults(plan, rowCount, saved.KeptEpoch).ToList() is { Count: > 0 } faults)
             throw Damaged(Path.Combine(folder, PositionName), string.Join("; ", faults));
 

@@ -76,7 +76,7 @@ internal sealed class TrainingCheckpoints : IDisposable
             Format.Write(unfinished, position, memory);
             Directory.Move(unfinished, PathOf(position.Step));
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (Exception e)                 // a file too large for its file system, for one, is an ArgumentException in .NET
         {
             Remove(unfinished);
             var before = _lastSaved > 0 ? $"The one after step {_lastSaved} is whole: free some space, and resume from it." : "There is none before it.";

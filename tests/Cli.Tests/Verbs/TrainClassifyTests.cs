@@ -91,6 +91,18 @@ public class TrainClassifyTests(TinyBase tiny)
         Assert.Equal(2 * 2 * 2 * (32 + 32) + (32 * 32 + 32) + (2 * 32 + 2), lora.GetProperty("trainable_parameters").GetInt64());
     }
 
+    [Theory]
+    [InlineData("--schedule", "constant")]
+    [InlineData("--warmup", "0.9")]
+    [InlineData("--weight-decay", "0.5")]
+    [InlineData("--gradient-accumulation", "2")]
+    public void Train_OptimizerOption_ChangesTheLoss(string option, string value)
+    {
+        using var folder = new TemporaryFolder();
+
+        Assert.NotEqual(Losses(Run.Json(folder.File("1.json"), tiny.Train())), Losses(Run.Json(folder.File("2.json"), [.. tiny.Train(), option, value])));
+    }
+
     [Fact]
     public void Train_TextPair_ReadsBothTexts()
     {
@@ -163,6 +175,8 @@ public class TrainClassifyTests(TinyBase tiny)
         { "--method full --rank 4 --targets query", "--rank, --targets has no effect with --method full" },
         { "--dtype bfloat16", "--dtype has no effect with --task classify" },
         { "--masked-share 0.2", "--masked-share has no effect with --task classify" },
+        { "--resume --max-steps 4", "--max-steps, --resume has no effect with --task classify" },
+        { "--warmup 2", "--warmup is 2; use a share from 0 to 1." },
         { "--tokenizer .", "--tokenizer has no effect with --base" },
         { "--text-pair Label", "must be different columns; 'Label' is given twice" },
         { "--text-pair More", "there is no column 'More'; the header has 'Label', 'Review'." },

@@ -116,6 +116,146 @@ public class MaskedLanguageModelTaskTests : IDisposable
         Assert.Equal(10 * (int)Math.Round(Share * 40), tokens);
     }
 
+    [Fact]
+    public void SummedLoss_OfCausalWindows_IsThatOfOneTokenAfterTheOtherInFloat64()
+    {
+        var windows = Windows(3, separatorEvery: 7);
+        using var scope = NewDisposeScope();
+        var reference = new CausalReference(_network, Model.Config);
+
+        var loss = Task(windows, Causal(1)).SummedLoss([0, 1, 2]).item<float>();
+
+        var expected = windows.Sum(window => reference.SummedLoss(window.Ids, Tokenizer.IsSpecial));
+        Assert.Equal(1, loss / expected, 1e-5);
+    }
+
+    [Fact]
+    public void HiddenState_OfACausalBatch_DoesNotDependOnWhatFollows()
+    {
+        var window = Windows(1, separatorEvery: int.MaxValue)[0];
+        var changed = window with { Ids = [.. window.Ids[..20], .. window.Ids[20..].Select(id => id == 9 ? 10 : 9)] };
+        using var scope = NewDisposeScope();
+
+        AssertSamePrefix(isCausal: true, expected: true);
+        AssertSamePrefix(isCausal: false, expected: false);
+
+        void AssertSamePrefix(bool isCausal, bool expected)
+        {
+            var (one, other) = (Hidden(window, isCausal), Hidden(changed, isCausal));
+            Assert.Equal(expected, one[..(20 * Model.Config.HiddenSize)].SequenceEqual(other[..(20 * Model.Config.HiddenSize)]));
+            Assert.NotEqual(one[(20 * Model.Config.HiddenSize)..], other[(20 * Model.Config.HiddenSize)..]);
+        }
+
+        float[] Hidden(EncodedText row, bool isCausal)
+        {
+            using var batch = TokenBatch.Create([row], Model.Config, CPU, isCausal);
+            _network.eval();
+            return [.. _network.ForwardWithHiddenState(batch).LastHiddenState.data<float>()];
+        }
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(0.5)]
+    [InlineData(1)]
+    public void WeightOf_AnyCausalShare_IsTheNumberOfTokensThatSummedLossSums(double share)
+    {
+        // With no weights at all every guess costs ln 261: the summed loss counts the guesses.
+        foreach (var parameter in _network.parameters())
+        {
+            using var _ = no_grad();
+            parameter.zero_();
+        }
+        var windows = Windows(7, separatorEvery: 6);
+        var task = Task(windows, Causal(share));
+        int[] rows = [3, 0, 6, 2, 5, 1];                     // a pass of four and one of two
+        using var scope = NewDisposeScope();
+
+        var counted = (task.SummedLoss(rows.AsSpan(0, 4)) + task.SummedLoss(rows.AsSpan(4))).item<float>() / Math.Log(261);
+
+        Assert.Equal(task.WeightOf(rows), counted, 1e-2);
+        int[] causal = share switch { 0 => [], 1 => rows, _ => [3, 0, 5] };
+        Assert.Equal(
+            causal.Sum(Guessable) + rows.Except(causal).Sum(row => (int)Math.Round(Share * Guessable(row))),
+            task.WeightOf(rows));
+
+        int Guessable(int row) => windows[row].Ids.Count(id => !Tokenizer.IsSpecial(id));
+    }
+
+    [Fact]
+    public void Mask_OfWholeWords_HidesAllOfAWordOrNothing()
+    {
+        var windows = Words();
+        var (masked, positions, labels, weights) = Task(windows, Words(0.3)).Mask(windows, _generator);
+
+        var longest = windows.Max(window => window.Ids.Length);
+        var chosen = positions.ToHashSet();
+        foreach (var (w, window) in windows.Index())
+        {
+            var words = WordsOf(window.Ids);
+            Assert.All(words, word => Assert.Single(word.Select(t => chosen.Contains(w * longest + t)).Distinct()));
+            // Nothing but whole words, and as many tokens as fit: one more word would be too many.
+            var taken = words.Where(word => chosen.Contains(w * longest + word[0])).ToList();
+            var count = (int)Math.Round(0.3 * words.Sum(word => word.Length));
+            Assert.InRange(taken.Sum(word => word.Length), 1, count);
+            Assert.All(words.Except(taken), word => Assert.True(taken.Sum(each => each.Length) + word.Length > count));
+            Assert.Equal(count, positions.Zip(weights).Where(pair => pair.First / longest == w).Sum(pair => pair.Second), 1e-3);
+        }
+        foreach (var (position, label) in positions.Zip(labels)) Assert.Equal(windows[position / longest].Ids[position % longest], label);
+        // Words of several tokens are among them, and single tokens of such words are not.
+        Assert.Contains(windows.SelectMany(window => WordsOf(window.Ids)), word => word.Length > 2);
+    }
+
+    [Fact]
+    public void Mask_OfWordsLongerThanTheShare_StillHidesOne()
+    {
+        var window = new EncodedText([Tokenizer.ClassifyId, .. Tokenizer.EncodeRaw("incomprehensible"), Tokenizer.SeparatorId], null, WasTruncated: false);
+
+        var (_, positions, _, weights) = Task([window], Words(0.15)).Mask([window], _generator);
+
+        Assert.Equal(16, positions.Length);
+        Assert.Equal(Math.Round(0.15 * 16), weights.Sum(), 1e-4);
+    }
+
+    [Fact]
+    public void SummedLoss_OfWholeWords_WeighsWhatWeightOfSays()
+    {
+        foreach (var parameter in _network.parameters())
+        {
+            using var _ = no_grad();
+            parameter.zero_();
+        }
+        var windows = Words();
+        var task = Task(windows, Words(0.3));
+        using var scope = NewDisposeScope();
+
+        Assert.Equal(task.WeightOf([0, 1, 2]), task.SummedLoss([0, 1, 2]).item<float>() / Math.Log(261), 1e-2);
+    }
+
+    private static WindowGuessing Causal(double share) => new(Share, share, WholeWords: false);
+
+    private static WindowGuessing Words(double share) => new(share, CausalShare: 0, WholeWords: true);
+
+    private static EncodedText[] Words() =>
+    [
+        .. ((string[])["the quick brown fox jumps over the lazy dog", "a bc def ghij klmno", "one</s>two three four"])
+            .Select(text => new EncodedText([Tokenizer.ClassifyId, .. Tokenizer.EncodeRaw(text), Tokenizer.SeparatorId], null, WasTruncated: false)),
+    ];
+
+    // From the text, not from the tokenizer: a blank or a special token ends a word; the blank belongs to the word behind it.
+    private static List<int[]> WordsOf(int[] ids)
+    {
+        var words = new List<List<int>>();
+        for (var t = 0; t < ids.Length; t++)
+        {
+            if (Tokenizer.IsSpecial(ids[t])) continue;
+            var begins = t == 0 || Tokenizer.IsSpecial(ids[t - 1]) || Tokenizer.Decode([ids[t]]) == " ";
+            if (begins) words.Add([]);
+            words[^1].Add(t);
+        }
+        return words.ConvertAll(word => word.ToArray());
+    }
+
     private MaskedLanguageModelTask Task(EncodedText[] windows) => Task(windows, Masks);
 
     private MaskedLanguageModelTask Task(EncodedText[] windows, WindowGuessing guessing) => new(_network, Model, windows, windows, guessing, 4, _randomness, CPU);

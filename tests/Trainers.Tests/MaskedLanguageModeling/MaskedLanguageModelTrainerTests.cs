@@ -1,4 +1,5 @@
 using MLNetLoRA.Testing;
+using MLNetLoRA.Trainers.Tests.TextClassification;
 
 namespace MLNetLoRA.Trainers.Tests.MaskedLanguageModeling;
 
@@ -95,6 +96,9 @@ public class MaskedLanguageModelTrainerTests : IDisposable
     [InlineData("WeightDecay")]
     [InlineData("MaxGradientNorm")]
     [InlineData("MaskedShare")]
+    [InlineData("WholeWordMasking")]
+    [InlineData("CausalShare")]
+    [InlineData("MaxSteps")]
     [InlineData("Seed")]
     public void Train_WithOneSettingChanged_GivesAnotherModel(string setting)
     {
@@ -112,6 +116,9 @@ public class MaskedLanguageModelTrainerTests : IDisposable
             "WeightDecay" => plain with { WeightDecay = 0.5 },
             "MaxGradientNorm" => plain with { MaxGradientNorm = 0.01 },
             "MaskedShare" => plain with { MaskedShare = 0.4 },
+            "WholeWordMasking" => plain with { WholeWordMasking = true },
+            "CausalShare" => plain with { CausalShare = 0.5 },
+            "MaxSteps" => plain with { MaxSteps = 2 },
             _ => plain with { Seed = 7 },
         };
         using var one = Train(plain, rows: 40);
@@ -128,6 +135,74 @@ public class MaskedLanguageModelTrainerTests : IDisposable
 
         foreach (var text in new[] { "MaskedLanguageModel:", "BatchSize is 0", "MaskedShare is 1", "WeightDecay is NaN", "Device is 'x'" })
             Assert.Contains(text, error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Train_WithMaxStepsAlone_RunsAsManyEpochsAsItTakes()
+    {
+        // 40 rows in windows of 30 and batches of 8: five steps an epoch.
+        var progress = new List<TrainingProgress>();
+        using var fit = Train(Options with { MaxEpochs = null, MaxSteps = 12, Progress = new OnStep(progress.Add) }, rows: 40);
+
+        Assert.Equal(12, progress.Count);
+        Assert.All(progress, step => Assert.Equal((12L, 3), (step.TotalSteps, step.MaxEpochs)));
+        Assert.Equal(3, fit.Report.Epochs.Count);
+    }
+
+    [Fact]
+    public void Train_MaxEpochsBeforeMaxSteps_EndsThere()
+    {
+        var progress = new List<TrainingProgress>();
+        using var fit = Train(Options with { MaxEpochs = 1, MaxSteps = 12, Progress = new OnStep(progress.Add) }, rows: 40);
+
+        Assert.Equal(5, progress.Count);
+        Assert.All(progress, step => Assert.Equal((5L, 1), (step.TotalSteps, step.MaxEpochs)));
+    }
+
+    [Fact]
+    public void Train_EvaluatingEveryStep_ReportsTheLossThatEvaluateGives()
+    {
+        var said = new List<string>();
+        var trainer = new MaskedLanguageModelTrainer(Scratch(), Options with { MaxEpochs = 1, MaxSteps = 3, EvaluateEverySteps = 1 });
+        using var fit = trainer.Train(Text.Take(40), Held, said.Add);
+
+        Assert.Equal([1L, 2, 3], fit.Report.Evaluations.Select(evaluation => evaluation.Step));
+        Assert.Equal(fit.Evaluate(Held).Loss, fit.Report.Evaluations[^1].ValidationLoss);
+        Assert.Equal(fit.Report.Epochs[0].ValidationLoss, fit.Report.Evaluations[^1].ValidationLoss);
+        Assert.Equal(3, said.Count(line => line.StartsWith("Step ", StringComparison.Ordinal)));
+        Assert.Contains(said, line => line.StartsWith("Step 2 of 3: training loss ", StringComparison.Ordinal) && line.Contains(", validation loss ", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void Train_EvaluatingWithoutHeldOutText_SaysSo()
+    {
+        var error = Assert.Throws<ArgumentException>(() => new MaskedLanguageModelTrainer(Scratch(), Options with { EvaluateEverySteps = 5 }).Train(Text));
+        Assert.Contains("EvaluateEverySteps is 5, but there is no held-out text", error.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(0.01, 8, "of a batch of 8 is no window")]
+    [InlineData(0.99, 8, "of a batch of 8 is every window")]
+    [InlineData(0.5, 1, "of a batch of 1 is no window")]
+    [InlineData(1.5, 8, "use a share from 0 to 1")]
+    [InlineData(double.NaN, 8, "use a share from 0 to 1")]
+    public void Options_CausalShareWithoutEffect_IsRefused(double share, int batchSize, string expected)
+    {
+        var error = Assert.Throws<ArgumentException>(() => new MaskedLanguageModelTrainer(Scratch(), Options with { CausalShare = share, BatchSize = batchSize }));
+        Assert.Contains(expected, error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Options_OfTheRunWithFaults_ReportsAll()
+    {
+        var error = Assert.Throws<ArgumentException>(() => new MaskedLanguageModelTrainer(Scratch(), Options with
+        {
+            MaxSteps = 0, EvaluateEverySteps = 0, CheckpointEverySteps = 0, CheckpointFolder = " ", MaxEpochs = 0,
+        }));
+        foreach (var text in new[] { "MaxSteps is 0", "EvaluateEverySteps is 0", "CheckpointEverySteps is 0", "CheckpointFolder is blank", "MaxEpochs is 0" })
+            Assert.Contains(text, error.Message, StringComparison.Ordinal);
+        error = Assert.Throws<ArgumentException>(() => new MaskedLanguageModelTrainer(Scratch(), Options with { Resume = true }));
+        Assert.Contains("Resume is set without CheckpointFolder", error.Message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -161,7 +161,7 @@ public sealed class ResumeTests : IClassFixture<ResumeTests.EndedRun>, IDisposab
         var error = Assert.Throws<InvalidDataException>(() => Train(Options with { Resume = true, BatchSize = 5, Seed = 7, WholeWordMasking = true, MaskedShare = 0.25 }));
 
         Assert.Contains("this checkpoint is of another run: BatchSize was 2 and is 5; MaskedShare was 0.15 and is 0.25; "
-            + "WholeWordMasking was False and is True; Seed was 1 and is 7. Resume with what the run began with", error.Message, StringComparison.Ordinal);
+            + "WholeWordMasking was False and is True; Seed was 1 and is 7. Go on with what the run began with", error.Message, StringComparison.Ordinal);
     }
 
     [Fact]
