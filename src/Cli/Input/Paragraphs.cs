@@ -26,7 +26,7 @@ internal static class Paragraphs
         using var lines = TextLines.Open(path);
         var paragraphs = new List<string>();
         var lineOfLast = 0;
-        while (lines.NextPart(LongestParagraph) is { } part && (limit is null || lines.Number <= limit))
+        while ((limit is null || lines.Number < limit || lines.IsWithinLine) && lines.NextPart(LongestParagraph) is { } part)
         {
             var paragraph = part.Trim();
             // What is blank within a long line ends no document.

@@ -43,6 +43,9 @@ internal sealed class TextLines : IDisposable
         }
     }
 
+    /// <summary>Whether the last part read is not the end of its line.</summary>
+    public bool IsWithinLine => _isWithinLine;
+
     /// <summary>The next line; null at the end.</summary>
     /// <exception cref="BadInputException">The line is not UTF-8, holds a NUL character, or is longer than 16 MiB.</exception>
     public string? Next()

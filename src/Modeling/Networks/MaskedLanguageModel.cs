@@ -37,6 +37,9 @@ public sealed class MaskedLanguageModel : nn.Module<TokenBatch, Tensor>
         return (_head.forward(hidden).MoveToOuterDisposeScope(), hidden.MoveToOuterDisposeScope());
     }
 
+    /// <summary>Last hidden state (batch, tokens, hidden), without the head; the caller owns it. Values at padding are meaningless.</summary>
+    public Tensor Encode(TokenBatch batch) => _encoder.forward(batch);
+
     /// <summary>Logits at chosen positions only: the head is by far the most expensive part of a small model.</summary>
     /// <param name="batch">The tokens.</param>
     /// <param name="positions">Flat indices row · tokens + token, (chosen), int64.</param>

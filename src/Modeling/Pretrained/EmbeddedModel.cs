@@ -33,6 +33,26 @@ public sealed class EmbeddedModel : IDisposable
         return new EmbeddedModel(model, embedded.Own());
     }
 
+    /// <summary>Makes a model of weights that training left behind.</summary>
+    /// <param name="name">What the model is called.</param>
+    /// <param name="config">Its architecture.</param>
+    /// <param name="tokenizer">Its tokenizer.</param>
+    /// <param name="card">Its recommendations.</param>
+    /// <param name="weights">Finite parameters by checkpoint key, on any device; they are copied to the CPU and stay the caller's.</param>
+    /// <exception cref="InvalidDataException">The weights contradict the configuration.</exception>
+    public static EmbeddedModel Of(
+        string name, EncoderConfig config, TextTokenizer tokenizer, ModelCard card, IReadOnlyDictionary<string, Tensor> weights)
+    {
+        ArgumentNullException.ThrowIfNull(weights);
+        using var _ = no_grad();
+        using var scope = NewDisposeScope();
+        var stored = weights.ToDictionary(weight => weight.Key, weight => weight.Value.detach().to(CPU, copy: true));
+        var embedded = new EmbeddedWeights(name, stored);
+        var model = new PretrainedModel(name, config, tokenizer, card, embedded);
+        foreach (var tensor in stored.Values) tensor.DetachFromDisposeScope();
+        return new EmbeddedModel(model, embedded.Own());
+    }
+
     /// <summary>Gives up this owner's part.</summary>
     public void Dispose() => _owner.Dispose();
 }

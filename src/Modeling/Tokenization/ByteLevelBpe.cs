@@ -45,6 +45,8 @@ internal sealed class ByteLevelBpe : ISubwordModel
 
     public bool StartsWord(string token) => token.StartsWith(Space);
 
+    public int MissingByteCount => ByteSymbols().Count(symbol => !_vocabulary.ContainsKey(symbol.ToString()));
+
     public void Encode(ReadOnlySpan<char> text, int enough, List<int> ids)
     {
         if (_addsPrefixSpace && text[0] != ' ') text = $" {text}";
@@ -59,6 +61,14 @@ internal sealed class ByteLevelBpe : ISubwordModel
     public void AppendText(IReadOnlyList<string> tokens, StringBuilder text)
     {
         if (tokens.Count > 0) text.Append(_merger.Decode(tokens.Select(token => _vocabulary[token])));
+    }
+
+    // GPT-2's alphabet: printable Latin-1 characters stand for their own byte, U+0100 and up for the others in turn.
+    private static IEnumerable<char> ByteSymbols()
+    {
+        var next = '\u0100';
+        for (var value = 0; value < 256; value++)
+            yield return value is (>= '!' and <= '~') or (>= '\u00A1' and <= '\u00AC') or (>= '\u00AE' and <= '\u00FF') ? (char)value : next++;
     }
 
     private void EncodeWord(ReadOnlySpan<char> word, List<int> ids)

@@ -14,6 +14,9 @@ internal interface ISubwordModel
     /// <summary>Whether a token of the vocabulary begins a word.</summary>
     bool StartsWord(string token);
 
+    /// <summary>How many of the 256 bytes that a text may hold the vocabulary cannot spell; 0 for an algorithm that does not spell bytes.</summary>
+    int MissingByteCount => 0;
+
     /// <summary>Appends the text that some tokens of the vocabulary spell together.</summary>
     void AppendText(IReadOnlyList<string> tokens, StringBuilder text);
 }

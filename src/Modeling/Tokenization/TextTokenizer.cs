@@ -114,6 +114,10 @@ public sealed class TextTokenizer
     /// <summary>Whether the model tells the two texts of a pair apart by token types (BERT does, RoBERTa does not).</summary>
     public bool UsesTokenTypes => _template.UsesTokenTypes;
 
+    /// <summary>How many of the 256 bytes a byte-level vocabulary cannot spell: texts that hold them lose them to the unknown token.</summary>
+    /// <value>0 for every published vocabulary, and for WordPiece, which does not spell bytes.</value>
+    public int MissingByteCount => _model.MissingByteCount;
+
     /// <summary>One text or a pair as a row of ids with its special tokens.</summary>
     /// <remarks><c>&lt;s&gt; A &lt;/s&gt;&lt;/s&gt; B &lt;/s&gt;</c> for RoBERTa, <c>[CLS] A [SEP] B [SEP]</c> for BERT.</remarks>
     /// <param name="first">The text; empty gives the special tokens alone.</param>

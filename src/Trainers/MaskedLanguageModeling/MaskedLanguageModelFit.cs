@@ -53,11 +53,28 @@ public sealed class MaskedLanguageModelFit : IDisposable
         WriteFolder(folder, _model, _weights, inBFloat16 ? bfloat16 : float32);
     }
 
+    /// <summary>Writes a model's own weights as a checkpoint folder.</summary>
+    internal static void WriteFolder(string folder, PretrainedModel model, bool inBFloat16)
+    {
+        using var shared = SharedWeights.Acquire(model, CPU);
+        WriteFolder(folder, model, shared.Tensors, inBFloat16 ? bfloat16 : float32);
+    }
+
     /// <summary>Writes weights of <paramref name="model"/>'s architecture as a checkpoint folder.</summary>
     internal static void WriteFolder(string folder, PretrainedModel model, IEnumerable<KeyValuePair<string, Tensor>> weights, ScalarType dataType) =>
         CheckpointFolder.Write(
             folder, model.Config, model.Tokenizer, new Dictionary<string, Tensor>(weights), dataType,
             model.Config.MaskedLanguageModelArchitecture, model.Card);
+
+    /// <summary>Where it was trained.</summary>
+    internal Device Device => _device;
+
+    /// <summary>The trained weights as a model to start from, with weights of its own; the caller disposes it.</summary>
+    internal EmbeddedModel ToModel()
+    {
+        ObjectDisposedException.ThrowIf(_isDisposed, this);
+        return EmbeddedModel.Of($"{_model.Name} (pretrained further)", _model.Config, _model.Tokenizer, _model.Card, _weights);
+    }
 
     /// <inheritdoc/>
     public void Dispose()

@@ -1,3 +1,4 @@
+using Microsoft.ML;
 using MLNetLoRA.Trainers;
 
 namespace MLNetLoRA;
@@ -6,7 +7,23 @@ namespace MLNetLoRA;
 /// <remarks>Immutable. All faults are reported together when the trainer is created.</remarks>
 public sealed record MaskedLanguageModelOptions
 {
-    /// <summary>Windows in one forward and backward pass.</summary>
+    /// <summary>For MaskedLanguageModel in a pipeline: the column with the text, a paragraph a row in reading order; an empty row ends a document.</summary>
+    /// <value>A text column; default "Sentence1". A trainer that is given paragraphs takes no notice of it, nor of the next three.</value>
+    public string Sentence1ColumnName { get; init; } = OptionDefaults.Sentence1;
+
+    /// <summary>For MaskedLanguageModel in a pipeline: the column that receives the text's vector, the mean of its last hidden states.</summary>
+    /// <value>Default "Features", as ML.NET's trainers expect it.</value>
+    public string OutputColumnName { get; init; } = OptionDefaults.Features;
+
+    /// <summary>For MaskedLanguageModel in a pipeline: the column that receives the mean loss of the text's tokens, in nats: how strange it is.</summary>
+    /// <value>Null, the default, for none: it costs seven further passes over each row of which any column is read.</value>
+    public string? LossColumnName { get; init; }
+
+    /// <summary>For MaskedLanguageModel in a pipeline: rows whose loss is measured after each epoch; the best epoch's weights are kept.</summary>
+    /// <value>Holds the text column. Null, the default, for none.</value>
+    public IDataView? ValidationSet { get; init; }
+
+    /// <summary>Windows in one forward and backward pass; in a pipeline also rows, at most, in one scoring pass.</summary>
     /// <value>1 to 65,536; default 32.</value>
     public int BatchSize { get; init; } = OptionDefaults.BatchSize;
 
@@ -73,8 +90,8 @@ public sealed record MaskedLanguageModelOptions
     /// <summary>Where a run keeps what it needs to go on after it was stopped: weights, optimizer, random state, position.</summary>
     /// <remarks>
     /// A folder for one run at a time, created when missing. It holds the last two checkpoints, step-N; each is also a model folder for
-    /// <see cref="PretrainedModel.FromFolder"/> (open only what you trust as little as any other download: everything read is checked). A
-    /// checkpoint takes three to four times the room of the weights in float32. One more is written when a run is cancelled.
+    /// <see cref="PretrainedModel.FromFolder"/>. A checkpoint takes three to four times the room of the weights in float32, and while one is
+    /// written there are three. One more is written when a run is cancelled. What is read from it is checked, and none of it is executed.
     /// </remarks>
     /// <value>Default null: none.</value>
     public string? CheckpointFolder { get; init; }
@@ -116,7 +133,23 @@ public sealed record MaskedLanguageModelOptions
                 MaxGradientNorm, Device, model)
             .Concat(MaskedShare is > 0 and < 1 ? [] : [$"MaskedShare is {MaskedShare}; use a share above 0 and below 1 (usual: 0.15)."])
             .Concat(CausalFaults())
-            .Concat(RunFaults());
+            .Concat(RunFaults())
+            .Concat(VocabularyFaults(model));
+
+    internal IEnumerable<string> ColumnFaults()
+    {
+        foreach (var (option, name) in new[]
+        {
+            (nameof(Sentence1ColumnName), Sentence1ColumnName), (nameof(OutputColumnName), OutputColumnName), (nameof(LossColumnName), LossColumnName ?? "-"),
+        })
+        {
+            if (string.IsNullOrWhiteSpace(name)) yield return $"{option} is empty; name a column.";
+        }
+        if (LossColumnName == OutputColumnName)
+            yield return $"{nameof(OutputColumnName)} and {nameof(LossColumnName)} are both '{OutputColumnName}'; use two names.";
+        if (EvaluateEverySteps is not null && ValidationSet is null)
+            yield return $"EvaluateEverySteps is {EvaluateEverySteps} without ValidationSet; give rows to evaluate on.";
+    }
 
     internal WindowGuessing Guessing => new(MaskedShare, CausalShare, WholeWordMasking);
 
@@ -126,6 +159,15 @@ public sealed record MaskedLanguageModelOptions
             yield return $"CausalShare is {CausalShare}; use a share from 0 to 1 (usual: 0).";
         else if (CausalShare is > 0 and < 1 && Math.Round(CausalShare * BatchSize) is var windows && (windows <= 0 || windows >= BatchSize))
             yield return $"CausalShare is {CausalShare}, which of a batch of {BatchSize} is {(windows <= 0 ? "no window" : "every window")}; choose another share or a larger BatchSize.";
+    }
+
+    // A checkpoint has made its peace with its vocabulary; a model that begins would learn around the hole for good.
+    private static IEnumerable<string> VocabularyFaults(PretrainedModel model)
+    {
+        if (model.HasWeights || model.Tokenizer.MissingByteCount is not (> 0 and var missing)) yield break;
+        yield return $"The byte-level vocabulary of {model.Name} has {model.Tokenizer.VocabularySize} entries and cannot spell {missing} of the 256 bytes; "
+            + "a model that begins from random weights needs them all, special tokens and merges besides (300 entries or more). "
+            + "Make the tokenizer with the full byte alphabet.";
     }
 
     private IEnumerable<string> RunFaults()

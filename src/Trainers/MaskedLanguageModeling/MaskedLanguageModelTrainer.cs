@@ -37,14 +37,15 @@ public sealed class MaskedLanguageModelTrainer
     {
         ArgumentNullException.ThrowIfNull(training);
         var say = log ?? (_ => { });
-        return Train(training, validation, say, new OptionsObserver(_options.CancellationToken, _options.Progress, say));
+        return Train(training, validation, say, new OptionsObserver(_options.CancellationToken, _options.Progress, say), DeviceChoice.Free);
     }
 
-    internal MaskedLanguageModelFit Train(IEnumerable<string> training, IEnumerable<string>? validation, Action<string> say, ITrainingObserver observer)
+    internal MaskedLanguageModelFit Train(
+        IEnumerable<string> training, IEnumerable<string>? validation, Action<string> say, ITrainingObserver observer, DeviceChoice choice)
     {
         using var checkpoints = OpenCheckpoints(say);       // before the text is read: that may take a while
         var (windows, heldOut) = ReadWindows(training, validation, observer, say);
-        var device = ComputeDevice.Choose(_options.Device, null, true, say);
+        var device = ComputeDevice.Choose(_options.Device, choice.GpuDeviceId, choice.FallbackToCpu, say);
         using var scope = NewDisposeScope();
         using var randomness = new FitRandomness(_options.Seed);
         using var shared = SharedWeights.Acquire(_model, device);

@@ -90,7 +90,7 @@ internal sealed class BatchedScoringCursor : DataViewRowCursor
     {
         if (!IsColumnActive(column)) throw new InvalidOperationException($"Column '{column.Name}' was not asked for when this cursor was made.");
         var getter = _bindings.IsScored(column.Index)
-            ? ScoreGetters.Create(_bindings, column.Index, CurrentScores)
+            ? _bindings.CreateGetter(column.Index, CurrentScores)
             : _columns[column.Index]!.CreateGetter(CurrentSlot);
         return ScoreGetters.Cast<TValue>(getter, Schema[column.Index]);
     }

@@ -5,7 +5,7 @@ using Microsoft.ML.Runtime;
 
 namespace MLNetLoRA.Trainers;
 
-/// <summary>The input with PredictedLabel and Score appended, computed in batches when, and only when, a cursor asks for them.</summary>
+/// <summary>The input with a text model's columns appended, computed in batches when, and only when, a cursor asks for them.</summary>
 /// <remarks>
 /// It is an <see cref="IDataTransform"/> for the sake of one visitor, ML.NET's ONNX converter: that walks back through transforms, takes
 /// anything else for the pipeline's source, and would then export a model that asks its caller for the scores.
@@ -30,7 +30,7 @@ internal sealed class BatchedScoringView(IHost host, TextScoringBindings binding
         var rows = input.GetRowCursor(bindings.DependenciesOf(outputs), rand);
         try
         {
-            return active[bindings.PredictedLabelIndex] || active[bindings.ScoreIndex]
+            return bindings.AsksForScores(active)
                 ? new BatchedScoringCursor(host, bindings, source.Acquire(), batchSize, rows, active)
                 : new UnscoredCursor(bindings, rows, active);
         }
@@ -53,7 +53,7 @@ internal sealed class BatchedScoringView(IHost host, TextScoringBindings binding
         throw new NotSupportedException("Scored data is not a model; save the transformer with mlContext.Model.Save.");
 
     private static NotSupportedException OnnxNotSupported() => new(
-        "ConvertToOnnx is not supported for text classifiers of MLNetLoRA: neither their tokenizer nor their network has an ONNX form here. "
+        "ConvertToOnnx is not supported for text models of MLNetLoRA: neither their tokenizer nor their network has an ONNX form here. "
         + "Save the chain with mlContext.Model.Save and score it with ML.NET in a .NET process; where it must be ONNX, fine-tune the "
         + "same checkpoint with Python's transformers and export it from there with optimum.");
 }

@@ -5,11 +5,11 @@ namespace MLNetLoRA.Trainers;
 /// <param name="Second">The second sentence of a pair; null when the model reads one sentence.</param>
 internal readonly record struct TextRow(string First, string? Second);
 
-/// <summary>Scores rows of text in batches: all that ML.NET's side of a text classifier knows about its model.</summary>
+/// <summary>Scores rows of text in batches: all that ML.NET's side of a text model knows about its model.</summary>
 /// <remarks>Implementations are thread-safe: cursors, row mappers and prediction engines may score at the same time.</remarks>
 internal interface ITextScorer
 {
-    /// <summary>Number of classes, 1 or more: the width of a row of scores.</summary>
+    /// <summary>The width of a row of scores, 1 or more: of a classifier the number of classes, of an encoder what its columns are made from.</summary>
     int ClassCount { get; }
 
     /// <summary>Scores <paramref name="rows"/>, each by itself: a row's scores do not depend on its neighbours in the batch.</summary>

@@ -6,23 +6,24 @@ namespace MLNetLoRA.Trainers;
 /// <summary>The scores of the row a cursor or mapped row stands on, computed when first asked for: (classes).</summary>
 internal delegate ReadOnlySpan<float> CurrentScores();
 
-/// <summary>Getters of the two scored columns over the scores of the current row.</summary>
+/// <summary>Getters of computed columns over the scores of the current row.</summary>
 internal static class ScoreGetters
 {
-    /// <summary>The getter of a scored column.</summary>
-    /// <param name="bindings">Tells which index is which.</param>
-    /// <param name="column">PredictedLabel or Score in the output schema.</param>
-    /// <param name="scores">Scores of the current row.</param>
-    public static Delegate Create(TextScoringBindings bindings, int column, CurrentScores scores) =>
-        column == bindings.PredictedLabelIndex
-            ? (ValueGetter<uint>)((ref uint key) => key = KeyOfHighest(scores()))
-            : (ValueGetter<VBuffer<float>>)((ref VBuffer<float> vector) =>
-            {
-                var current = scores();
-                var editor = VBufferEditor.Create(ref vector, current.Length);
-                current.CopyTo(editor.Values);
-                vector = editor.Commit();
-            });
+    /// <summary>The class of the highest score, as a key.</summary>
+    public static Delegate Highest(CurrentScores scores) => (ValueGetter<uint>)((ref uint key) => key = KeyOfHighest(scores()));
+
+    /// <summary>All scores, or the first <paramref name="count"/> of them.</summary>
+    public static Delegate Vector(CurrentScores scores, int? count = null) => (ValueGetter<VBuffer<float>>)((ref VBuffer<float> vector) =>
+    {
+        var current = scores();
+        if (count is { } first) current = current[..first];
+        var editor = VBufferEditor.Create(ref vector, current.Length);
+        current.CopyTo(editor.Values);
+        vector = editor.Commit();
+    });
+
+    /// <summary>The last score alone.</summary>
+    public static Delegate Last(CurrentScores scores) => (ValueGetter<float>)((ref float value) => value = scores()[^1]);
 
     /// <summary>A getter as the type the caller asked for.</summary>
     /// <exception cref="InvalidOperationException">The column holds another type.</exception>

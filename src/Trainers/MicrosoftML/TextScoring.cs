@@ -7,9 +7,7 @@ namespace MLNetLoRA.Trainers;
 /// <summary>Everything <see cref="ITransformer"/> asks of a text classifier except saving: a transformer holds one and forwards to it.</summary>
 internal sealed class TextScoring
 {
-    private readonly IHost _host;
-    private readonly ITextScorerSource _source;
-    private readonly Action<DataViewSchema.Annotations.Builder>? _annotateScore;
+    private readonly ColumnScoring _scoring;
 
     /// <param name="host">The transformer's.</param>
     /// <param name="columns">Columns read and written.</param>
@@ -20,31 +18,24 @@ internal sealed class TextScoring
     public TextScoring(IHost host, TextColumns columns, LabelValues labels, ITextScorerSource source, int batchSize,
         Action<DataViewSchema.Annotations.Builder>? annotateScore = null)
     {
-        ArgumentOutOfRangeException.ThrowIfLessThan(batchSize, 1);
-        _host = host;
-        Columns = columns;
-        Labels = labels;
-        _source = source;
-        BatchSize = batchSize;
-        _annotateScore = annotateScore;
+        (Columns, Labels) = (columns, labels);
+        _scoring = new ColumnScoring(host, input => new TextScoringBindings(host, columns, labels, input, annotateScore), source, batchSize);
     }
 
     public TextColumns Columns { get; }
 
     public LabelValues Labels { get; }
 
-    public int BatchSize { get; }
+    public int BatchSize => _scoring.BatchSize;
 
     /// <exception cref="ArgumentException">A text column is missing or holds something else.</exception>
-    public DataViewSchema GetOutputSchema(DataViewSchema input) => Bind(input).OutputSchema;
+    public DataViewSchema GetOutputSchema(DataViewSchema input) => _scoring.GetOutputSchema(input);
 
     /// <summary>A lazy view that scores in batches.</summary>
     /// <exception cref="ArgumentException">A text column is missing or holds something else.</exception>
-    public IDataView Transform(IDataView input) => new BatchedScoringView(_host, Bind(input.Schema), _source, BatchSize, input);
+    public IDataView Transform(IDataView input) => _scoring.Transform(input);
 
     /// <summary>A mapper that scores single rows.</summary>
     /// <exception cref="ArgumentException">A text column is missing or holds something else.</exception>
-    public IRowToRowMapper GetRowToRowMapper(DataViewSchema input) => new TextScoringMapper(_host, Bind(input), _source);
-
-    private TextScoringBindings Bind(DataViewSchema input) => new(_host, Columns, Labels, input, _annotateScore);
+    public IRowToRowMapper GetRowToRowMapper(DataViewSchema input) => _scoring.GetRowToRowMapper(input);
 }

@@ -4,13 +4,17 @@ using Microsoft.ML.Runtime;
 
 namespace MLNetLoRA.Trainers;
 
-/// <summary>One classifier bound to one input schema: which columns it reads, and the schema it puts out.</summary>
+/// <summary>One text model bound to one input schema: which columns it reads, and the schema it puts out.</summary>
 /// <remarks>
-/// The output is the input followed by PredictedLabel (a key over the training labels) and Score (one number per class), annotated
-/// as ML.NET's own multiclass scorers annotate them; Evaluate, CrossValidate and MapKeyToValue read those annotations.
+/// The output is the input followed by the computed columns. A classifier's are PredictedLabel (a key over the training labels) and Score
+/// (one number per class), annotated as ML.NET's own multiclass scorers annotate them; Evaluate, CrossValidate and MapKeyToValue read those
+/// annotations.
 /// </remarks>
 internal sealed class TextScoringBindings
 {
+    private readonly IReadOnlyList<ScoredColumn> _scored;
+
+    /// <summary>A classifier's bindings.</summary>
     /// <param name="host">Throws for the component.</param>
     /// <param name="columns">Names of the columns read and written.</param>
     /// <param name="labels">The classes.</param>
@@ -19,18 +23,41 @@ internal sealed class TextScoringBindings
     /// <exception cref="ArgumentException">A text column is missing or holds something else.</exception>
     public TextScoringBindings(IExceptionContext host, TextColumns columns, LabelValues labels, DataViewSchema input,
         Action<DataViewSchema.Annotations.Builder>? annotateScore = null)
+        : this(host, new ColumnCheck(columns.Component, input).Require(columns), columns.Sentence1, columns.Sentence2, input,
+            () => ClassifierColumns(input, columns, labels, annotateScore))
     {
-        new ColumnCheck(columns.Component, input).Require(columns).ThrowIfFaulty(host, nameof(input));
+    }
 
+    /// <summary>The bindings of a model that reads one text and computes any columns.</summary>
+    /// <param name="host">Throws for the component.</param>
+    /// <param name="component">The component as the user typed it.</param>
+    /// <param name="sentence">Name of the text column.</param>
+    /// <param name="scored">The columns computed.</param>
+    /// <param name="input">Schema of the rows to score.</param>
+    /// <exception cref="ArgumentException">The text column is missing or holds something else.</exception>
+    public TextScoringBindings(IExceptionContext host, string component, string sentence, IReadOnlyList<ScoredColumn> scored, DataViewSchema input)
+        : this(host, new ColumnCheck(component, input).RequireText(sentence, "Sentence1ColumnName"), sentence, null, input, () => scored)
+    {
+    }
+
+    private TextScoringBindings(
+        IExceptionContext host, ColumnCheck check, string sentence1, string? sentence2, DataViewSchema input, Func<IReadOnlyList<ScoredColumn>> scored)
+    {
+        check.ThrowIfFaulty(host, nameof(input));
         InputSchema = input;
-        Sentence1 = input[columns.Sentence1];
-        Sentence2 = columns.Sentence2 is null ? null : input[columns.Sentence2];
-        OutputSchema = AppendScored(input, columns, labels, annotateScore);
+        Sentence1 = input[sentence1];
+        Sentence2 = sentence2 is null ? null : input[sentence2];
+        _scored = scored();
+
+        var schema = new DataViewSchema.Builder();
+        schema.AddColumns(input);
+        foreach (var column in _scored) schema.AddColumn(column.Name, column.Type, column.Annotations);
+        OutputSchema = schema.ToSchema();
     }
 
     public DataViewSchema InputSchema { get; }
 
-    /// <summary>The input's columns at their own indices, then PredictedLabel, then Score.</summary>
+    /// <summary>The input's columns at their own indices, then the computed ones: for a classifier PredictedLabel, then Score.</summary>
     public DataViewSchema OutputSchema { get; }
 
     public DataViewSchema.Column Sentence1 { get; }
@@ -43,6 +70,14 @@ internal sealed class TextScoringBindings
 
     /// <summary>Whether a column of <see cref="OutputSchema"/> is computed here rather than passed on.</summary>
     public bool IsScored(int index) => index >= InputSchema.Count;
+
+    /// <summary>Whether any of the active columns is computed here.</summary>
+    public bool AsksForScores(bool[] active) => active.AsSpan(InputSchema.Count).Contains(true);
+
+    /// <summary>The getter of a computed column.</summary>
+    /// <param name="index">Its index in the output schema.</param>
+    /// <param name="scores">Scores of the current row.</param>
+    public Delegate CreateGetter(int index, CurrentScores scores) => _scored[index - InputSchema.Count].CreateGetter(scores);
 
     /// <summary>The input columns needed to produce <paramref name="outputs"/>, in schema order.</summary>
     public IEnumerable<DataViewSchema.Column> DependenciesOf(IEnumerable<DataViewSchema.Column> outputs)
@@ -61,7 +96,7 @@ internal sealed class TextScoringBindings
         return InputSchema.Where(c => needed[c.Index]);
     }
 
-    private static DataViewSchema AppendScored(DataViewSchema input, TextColumns columns, LabelValues labels,
+    private static ScoredColumn[] ClassifierColumns(DataViewSchema input, TextColumns columns, LabelValues labels,
         Action<DataViewSchema.Annotations.Builder>? annotateScore)
     {
         // Score columns of one scorer share an id, one above any already present, so that evaluators can tell sets apart.
@@ -77,11 +112,11 @@ internal sealed class TextScoringBindings
         AnnotateSet(score, set, AnnotationUtils.Const.ScoreValueKind.Score);
         annotateScore?.Invoke(score);
 
-        var schema = new DataViewSchema.Builder();
-        schema.AddColumns(input);
-        schema.AddColumn(columns.PredictedLabel, new KeyDataViewType(typeof(uint), labels.Count), predictedLabel.ToAnnotations());
-        schema.AddColumn(columns.Score, new VectorDataViewType(NumberDataViewType.Single, labels.Count), score.ToAnnotations());
-        return schema.ToSchema();
+        return
+        [
+            new(columns.PredictedLabel, new KeyDataViewType(typeof(uint), labels.Count), predictedLabel.ToAnnotations(), ScoreGetters.Highest),
+            new(columns.Score, new VectorDataViewType(NumberDataViewType.Single, labels.Count), score.ToAnnotations(), scores => ScoreGetters.Vector(scores)),
+        ];
     }
 
     private static void AnnotateSet(DataViewSchema.Annotations.Builder annotations, uint set, string valueKind)

@@ -18,7 +18,7 @@ internal sealed class TextScoringMapper(IHost host, TextScoringBindings bindings
     {
         var active = new bool[OutputSchema.Count];
         foreach (var column in activeColumns) active[column.Index] = true;
-        var scored = active[bindings.PredictedLabelIndex] || active[bindings.ScoreIndex];
+        var scored = bindings.AsksForScores(active);
         return new TextScoringRow(host, bindings, scored ? source.Acquire() : null, input, active);
     }
 }
@@ -71,7 +71,7 @@ internal sealed class TextScoringRow : DataViewRow
     {
         if (!IsColumnActive(column)) throw new InvalidOperationException($"Column '{column.Name}' was not asked for when this row was made.");
         return _bindings.IsScored(column.Index)
-            ? ScoreGetters.Cast<TValue>(ScoreGetters.Create(_bindings, column.Index, CurrentScores), Schema[column.Index])
+            ? ScoreGetters.Cast<TValue>(_bindings.CreateGetter(column.Index, CurrentScores), Schema[column.Index])
             : _input.GetGetter<TValue>(_input.Schema[column.Index]);
     }
 

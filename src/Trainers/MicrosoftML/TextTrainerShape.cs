@@ -22,6 +22,19 @@ internal static class TextTrainerShape
         return new SchemaShape(output.Values);
     }
 
+    /// <summary>The input's shape with an encoder's columns added; a column of the same name is replaced.</summary>
+    /// <exception cref="ArgumentException">The text column is missing or holds something else.</exception>
+    public static SchemaShape Output(IExceptionContext host, SchemaShape inputSchema, EncoderColumns columns)
+    {
+        new ColumnCheck(EncoderColumns.Component, inputSchema).RequireText(columns.Sentence1, "Sentence1ColumnName").ThrowIfFaulty(host, nameof(inputSchema));
+
+        var output = inputSchema.ToDictionary(column => column.Name);
+        output[columns.Features] = new SchemaShape.Column(columns.Features, SchemaShape.Column.VectorKind.Vector, NumberDataViewType.Single, isKey: false);
+        if (columns.Loss is { } loss)
+            output[loss] = new SchemaShape.Column(loss, SchemaShape.Column.VectorKind.Scalar, NumberDataViewType.Single, isKey: false);
+        return new SchemaShape(output.Values);
+    }
+
     private static IEnumerable<SchemaShape.Column> PredictedLabelAnnotations(SchemaShape.Column label)
     {
         var annotations = AnnotationUtils.GetTrainerOutputAnnotation();

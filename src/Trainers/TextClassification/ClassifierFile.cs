@@ -1,4 +1,3 @@
-using System.Text;
 using Microsoft.ML;
 using Microsoft.ML.Runtime;
 using MLNetLoRA.Modeling;
@@ -16,11 +15,8 @@ internal static class ClassifierFile
     private const string HeaderEntry = "classifier.json";
     private const string LabelsEntry = "labels.bin";
     private const string ReportEntry = "training.json";
-    private const string ConfigEntry = "config.json";
-    private const string TokenizerPrefix = "tokenizer.";
     private const string TunedEntry = "tuned.safetensors";
     private const string BaseEntry = "base.safetensors";
-    private const int MaxTextFileBytes = 100 << 20;
 
     private static readonly ModelFormat Format = new(
         "LORATEXT", TextClassificationTransformer.LoaderSignature, Version: 0x00010001, OldestReader: 0x00010001, OldestReadable: 0x00010001);
@@ -34,9 +30,7 @@ internal static class ClassifierFile
         ModelEntries.SaveJson(ctx, HeaderEntry, ClassifierHeader.Of(classifier.Description, columns, settings), ModelFileJson.Default.ClassifierHeader);
         ModelEntries.Save(ctx, LabelsEntry, labels.Save);
         ModelEntries.SaveJson(ctx, ReportEntry, report, ModelFileJson.Default.TrainingReport);
-        ModelEntries.Save(ctx, ConfigEntry, stream => stream.Write(Encoding.UTF8.GetBytes(model.Config.ToJson())));
-        foreach (var file in model.Tokenizer.Files)
-            ModelEntries.Save(ctx, TokenizerPrefix + file.Name, stream => stream.Write(file.Content.Span));
+        PretrainedEntries.Save(ctx, model);
         ModelEntries.Save(ctx, TunedEntry, stream => SafetensorsWriter.Write(stream, [.. classifier.Tuned]));
         if (settings.BaseStorage is BaseStorage.Embedded) ModelEntries.Save(ctx, BaseEntry, model.WriteWeights);
     }
@@ -56,9 +50,9 @@ internal static class ClassifierFile
         var header = ModelEntries.LoadJson(ctx, HeaderEntry, ModelFileJson.Default.ClassifierHeader);
         var labels = ModelEntries.Load(ctx, LabelsEntry, LabelValues.Load);
         var report = ModelEntries.LoadJson(ctx, ReportEntry, ModelFileJson.Default.TrainingReport);
-        var config = EncoderConfig.Parse(LoadBytes(ctx, ConfigEntry), ConfigEntry);
+        var config = PretrainedEntries.LoadConfig(ctx);
         header.Check(config, labels.Count);
-        var device = ChooseDevice(env);
+        var device = PretrainedEntries.ChooseDevice(env, nameof(TextClassificationTransformer));
 
         var (model, embedded) = LoadBase(ctx, header, config);
         using var hold = embedded;                      // until the classifier holds the weights itself
@@ -87,20 +81,12 @@ internal static class ClassifierFile
         }
     }
 
-    private static Device ChooseDevice(IHostEnvironment env)
-    {
-        var environment = (IHostEnvironmentInternal)env;
-        using var channel = env.Register(nameof(TextClassificationTransformer)).Start("Load");
-        return ComputeDevice.Choose(null, environment.GpuDeviceId, environment.FallbackToCpu, text => channel.Info(text));
-    }
-
     private static (PretrainedModel Model, EmbeddedModel? Owned) LoadBase(ModelLoadContext ctx, ClassifierHeader header, EncoderConfig config)
     {
         var described = header.Base;
         if (described.Storage is BaseStorage.Reference) return (ReferredBase.Open(described), null);
 
-        var tokenizer = TextTokenizer.FromFiles(
-            [.. described.TokenizerFiles.Select(name => new TokenizerFile(name, LoadBytes(ctx, TokenizerPrefix + name)))], "the model file");
+        var tokenizer = PretrainedEntries.LoadTokenizer(ctx, described.TokenizerFiles);
         if (described.Storage is BaseStorage.TunedOnly)
             return (PretrainedModel.WithoutWeightsAtHand(described.Name, config, tokenizer, described.Card, described.ContentHash), null);
 
@@ -121,13 +107,4 @@ internal static class ClassifierFile
         foreach (var tensor in tuned.Values) tensor.DetachFromDisposeScope();
         return tuned;
     }
-
-    private static byte[] LoadBytes(ModelLoadContext ctx, string entry) => ModelEntries.Load(ctx, entry, stream =>
-    {
-        if (stream.Length > MaxTextFileBytes)
-            throw new InvalidDataException($"The model file's entry '{entry}' has {stream.Length:N0} bytes; at most {MaxTextFileBytes:N0} are read.");
-        var bytes = new byte[stream.Length];
-        stream.ReadExactly(bytes);
-        return bytes;
-    });
 }

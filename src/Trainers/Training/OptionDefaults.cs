@@ -7,6 +7,7 @@ internal static class OptionDefaults
     public const string Score = "Score";
     public const string PredictedLabel = "PredictedLabel";
     public const string Sentence1 = "Sentence1";
+    public const string Features = "Features";
     public const int BatchSize = 32;
     public const int MaxEpochs = 10;
     public const int MaxTokens = 128;

@@ -33,6 +33,14 @@ public sealed class ParagraphsTests : IDisposable
     }
 
     [Fact]
+    public void Read_Limit_StopsBeforeLaterFaults()
+    {
+        File.WriteAllBytes(_folder.File("t.txt"), [.. "one\ntwo\n"u8, 0xFF]);
+
+        Assert.Equal(["one", "two"], Paragraphs.Read(_folder.File("t.txt"), null, null, limit: 2));
+    }
+
+    [Fact]
     public void Read_OneEnormousLine_IsCutAtWhiteSpaceAndNothingIsLost()
     {
         var line = string.Concat(Enumerable.Range(0, 600_000).Select(n => $"wörd{n} "));

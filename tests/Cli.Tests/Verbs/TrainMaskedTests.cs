@@ -168,6 +168,19 @@ public class TrainMaskedTests(TinyBase tiny)
     }
 
     [Fact]
+    public void Train_NewModelWithAVocabularyThatLacksBytes_IsRefused()
+    {
+        using var folder = new TemporaryFolder();
+        foreach (var path in Directory.GetFiles(tiny.TokenizerFolder, "*.*").Where(path => Path.GetExtension(path) is ".json" or ".txt"))
+            File.Copy(path, folder.File(Path.GetFileName(path)));
+        var vocabulary = System.Text.Json.JsonSerializer.Deserialize<Dictionary<string, int>>(File.ReadAllText(folder.File("vocab.json")))!;
+        folder.Write("vocab.json", System.Text.Json.JsonSerializer.Serialize(vocabulary.Where(entry => entry.Value is < 200 or 260).ToDictionary()));
+
+        Run.Of("train", "--task", "masked", "--base", $"new:{tiny.Config}", "--tokenizer", folder.FullName, "--data", tiny.Text)
+            .AssertRefused("has 261 entries and cannot spell 60 of the 256 bytes; a model that begins from random weights needs them all");
+    }
+
+    [Fact]
     public void Train_TextNotUtf8_NamesLineAndOffset()
     {
         using var folder = new TemporaryFolder();

@@ -46,4 +46,18 @@ public class ByteLevelBpeTests
         var tokenizer = TinyTokenizer.Read(TinyTokenizer.BytePairFiles(vocabulary: System.Text.Json.JsonSerializer.Serialize(vocabulary)));
         Assert.Equal([vocabulary["a"], tokenizer.UnknownId, vocabulary["b"]], tokenizer.EncodeRaw("azb"));
     }
+
+    [Fact]
+    public void MissingByteCount_CountsBytesThatTheVocabularyLacks()
+    {
+        var vocabulary = TinyTokenizer.BytePairVocabulary();
+        Assert.Equal(0, TinyTokenizer.Read(TinyTokenizer.BytePairFiles()).MissingByteCount);
+
+        // The symbols of the bytes '!', 0x00 and 0xFF; all three are in no merge.
+        foreach (var symbol in new[] { "!", "\u0100", "\u00FF" }) Assert.True(vocabulary.Remove(symbol));
+        var tokenizer = TinyTokenizer.Read(TinyTokenizer.BytePairFiles(vocabulary: System.Text.Json.JsonSerializer.Serialize(vocabulary)));
+
+        Assert.Equal(3, tokenizer.MissingByteCount);
+        Assert.Equal(0, TinyTokenizer.Read(TinyTokenizer.WordPieceFiles(null, "word")).MissingByteCount);
+    }
 }
