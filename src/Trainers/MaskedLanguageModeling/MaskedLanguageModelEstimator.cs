@@ -2,7 +2,6 @@ using Microsoft.ML;
 using Microsoft.ML.Runtime;
 using MLNetLoRA.Modeling;
 using MLNetLoRA.Trainers;
-using static TorchSharp.torch;
 
 namespace MLNetLoRA;
 
