@@ -17,6 +17,24 @@ public class EmbeddedModelTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     [Fact]
+    public void Of_TrainedTensors_IsAModelThatOutlivesThemUntilItIsDisposed()
+    {
+        var source = PretrainedModel.FromFolder(TinyCheckpoint.Write(_folder.FullName));
+        EmbeddedModel embedded;
+        using (var shared = SharedWeights.Acquire(source, CPU))
+            embedded = EmbeddedModel.Of("made", source.Config, source.Tokenizer, source.Card, shared.Tensors);
+
+        Assert.Equal(source.ContentHash, embedded.Model.ContentHash);
+        using (var written = new MemoryStream())
+        {
+            embedded.Model.WriteWeights(written);
+            Assert.NotEqual(0, written.Length);
+        }
+        embedded.Dispose();
+        Assert.Throws<ObjectDisposedException>(() => embedded.Model.WriteWeights(Stream.Null));
+    }
+
+    [Fact]
     public void WriteWeights_AfterDispose_Refuses()
     {
         var embedded = Embed();
