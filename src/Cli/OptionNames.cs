@@ -9,7 +9,7 @@ internal static partial class OptionNames
     [
         ("Lora.Rank", "--rank"), ("Lora.Alpha", "--alpha"), ("Lora.Dropout", "--lora-dropout"), ("Lora.TargetModules", "--targets"),
         ("TargetModules", "--targets"), ("MaxEpochs", "--epochs"), ("BatchSize", "--batch-size"), ("LearningRate", "--learning-rate"),
-        ("MaxTokens", "--max-tokens"), ("MaskedShare", "--masked-share"), ("CausalShare", "--causal-share"), ("WholeWordMasking", "--whole-word"),
+        ("MaxTokens", "--max-tokens"), ("MaskedShare", "--masked-share"), ("CausalShare", "--causal-share"), ("BagOfWordsWeight", "--bag-of-words"), ("WholeWordMasking", "--whole-word"),
         ("WarmupRatio", "--warmup"), ("WeightDecay", "--weight-decay"), ("GradientAccumulationSteps", "--gradient-accumulation"),
         ("MaxSteps", "--max-steps"), ("EvaluateEverySteps", "--evaluate-every"), ("CheckpointEverySteps", "--checkpoint-every"),
         ("Set Resume", "Give --resume"), ("CheckpointFolder", "--checkpoint folder"), ("Schedule was", "--schedule was"), ("Seed was", "--seed was"),

@@ -11,6 +11,8 @@ internal sealed class MaskedTrainOptions
         "--whole-word", "masked: hide all tokens of a word or none.");
     private readonly Option<double?> _causalShare = VerbOptions.Number<double>(
         "--causal-share", "masked: share of the windows that learn to guess each next token instead (default 0).");
+    private readonly Option<double?> _bagOfWords = VerbOptions.Number<double>(
+        "--bag-of-words", "masked: weight of guessing a window's words from its first token, which classifiers read (default 0).");
     private readonly Option<long?> _maxSteps = VerbOptions.Number<long>(
         "--max-steps", "masked: stop after so many steps, where the learning rate's schedule then ends too; without --epochs, as many passes as it takes.");
     private readonly Option<int?> _evaluateEvery = VerbOptions.Number<int>(
@@ -28,7 +30,7 @@ internal sealed class MaskedTrainOptions
     private const string BFloat16 = "bfloat16";
 
     public IReadOnlyList<Option> All =>
-        [_maskedShare, _wholeWord, _causalShare, _maxSteps, _evaluateEvery, _checkpoint, _checkpointEvery, _resume, _dtype];
+        [_maskedShare, _wholeWord, _causalShare, _bagOfWords, _maxSteps, _evaluateEvery, _checkpoint, _checkpointEvery, _resume, _dtype];
 
     /// <summary>An option without effect is a misunderstanding.</summary>
     /// <exception cref="BadInputException">One was given without what it belongs to.</exception>
@@ -50,6 +52,7 @@ internal sealed class MaskedTrainOptions
         MaskedShare = parsed.GetValue(_maskedShare) ?? given.MaskedShare,
         WholeWordMasking = parsed.GetValue(_wholeWord),
         CausalShare = parsed.GetValue(_causalShare) ?? given.CausalShare,
+        BagOfWordsWeight = parsed.GetValue(_bagOfWords) ?? given.BagOfWordsWeight,
         MaxSteps = parsed.GetValue(_maxSteps),
         EvaluateEverySteps = parsed.GetValue(_evaluateEvery),
         CheckpointFolder = parsed.GetValue(_checkpoint),

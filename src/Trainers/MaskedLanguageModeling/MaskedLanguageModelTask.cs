@@ -74,7 +74,38 @@ internal sealed class MaskedLanguageModelTask(
         using var scope = NewDisposeScope();
         var masked = Mask(windows, generator);
         using var batch = TokenBatch.Create(masked.Windows, model.Config, device);
-        return SummedLoss(batch, masked.Positions, masked.Labels, guessing.WholeWords ? masked.Weights : null).MoveToOuterDisposeScope();
+        var weights = guessing.WholeWords ? masked.Weights : null;
+        // It teaches, it does not judge: held-out losses are those of the masked tokens alone.
+        return guessing.BagOfWordsWeight > 0 && network.training
+            ? SummedLossWithWords(windows, batch, masked, weights).MoveToOuterDisposeScope()
+            : SummedLoss(batch, masked.Positions, masked.Labels, weights).MoveToOuterDisposeScope();
+    }
+
+    private Tensor SummedLossWithWords(EncodedText[] windows, TokenBatch batch, MaskedWindows masked, float[]? weights)
+    {
+        using var scope = NewDisposeScope();
+        var firstTokens = Enumerable.Range(0, windows.Length).Select(w => w * batch.TokenCount);
+        long[] positions = [.. masked.Positions, .. firstTokens];
+        var logits = network.ForwardAt(batch, tensor(positions, dtype: int64, device: device));          // (guessed + windows, vocabulary)
+        var guesses = SummedCrossEntropy(logits.narrow(0, 0, masked.Positions.Length), masked.Labels, weights);
+        var words = SummedWordsLoss(windows, logits.narrow(0, masked.Positions.Length, windows.Length));
+        return guesses.add(words, alpha: guessing.BagOfWordsWeight).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Mean −ln p of a window's distinct words under its first token's logits, times as many as the window has masked tokens; summed.</summary>
+    private Tensor SummedWordsLoss(EncodedText[] windows, Tensor logits)
+    {
+        using var scope = NewDisposeScope();
+        var cells = new List<long>();
+        var weights = new List<float>();
+        for (var w = 0; w < windows.Length; w++)
+        {
+            var words = windows[w].Ids.Where(id => !model.Tokenizer.IsSpecial(id)).Distinct().ToArray();
+            cells.AddRange(words.Select(word => w * logits.shape[1] + word));
+            weights.AddRange(Enumerable.Repeat((float)MaskedCount(windows[w]) / words.Length, words.Length));
+        }
+        var chosen = nn.functional.log_softmax(logits, 1).view(-1).index_select(0, tensor(cells.ToArray(), dtype: int64, device: device));
+        return chosen.dot(tensor(weights.ToArray(), dtype: float32, device: device)).neg().MoveToOuterDisposeScope();
     }
 
     // Of the chosen tokens 80 % become the mask, 10 % a random token, 10 % stay: so the model must form an opinion on every token.
@@ -168,6 +199,12 @@ internal sealed class MaskedLanguageModelTask(
     {
         using var scope = NewDisposeScope();
         var logits = network.ForwardAt(batch, tensor(positions, dtype: int64, device: device));          // (guessed, vocabulary)
+        return SummedCrossEntropy(logits, labels, weights).MoveToOuterDisposeScope();
+    }
+
+    private Tensor SummedCrossEntropy(Tensor logits, long[] labels, float[]? weights)
+    {
+        using var scope = NewDisposeScope();
         var wanted = tensor(labels, dtype: int64, device: device);
         if (weights is null) return nn.functional.cross_entropy(logits, wanted, reduction: nn.Reduction.Sum).MoveToOuterDisposeScope();
         var losses = nn.functional.cross_entropy(logits, wanted, reduction: nn.Reduction.None);           // (guessed)

@@ -114,6 +114,7 @@ public sealed class MaskedLanguageModelTrainer
             $"{nameof(_options.WeightDecay)}:{plan.WeightDecay:R}",
             $"{nameof(_options.MaxGradientNorm)}:{plan.MaxGradientNorm?.ToString("R", CultureInfo.InvariantCulture) ?? "none"}",
             $"{nameof(_options.MaskedShare)}:{_options.MaskedShare:R}", $"{nameof(_options.CausalShare)}:{_options.CausalShare:R}",
+            $"{nameof(_options.BagOfWordsWeight)}:{_options.BagOfWordsWeight:R}",
             $"{nameof(_options.WholeWordMasking)}:{_options.WholeWordMasking}", $"{nameof(_options.Seed)}:{_options.Seed}",
         ];
         return new TrainingFingerprint(new Dictionary<string, string>(

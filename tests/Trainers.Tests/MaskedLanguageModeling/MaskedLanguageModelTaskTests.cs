@@ -117,6 +117,45 @@ public class MaskedLanguageModelTaskTests : IDisposable
     }
 
     [Fact]
+    public void SummedLoss_WithBagOfWords_AddsTheWordsGuessedFromTheFirstToken()
+    {
+        // Two windows of two distinct words each, one repeated; all else equal, the difference is the second task's loss.
+        EncodedText[] windows = [Window(9, 10, 9, 9), Window(11, 12, 12, 11)];
+        var share = 0.25;                                                            // one masked token a window
+        using var scope = NewDisposeScope();
+        _network.train();
+        double Loss(double weight)
+        {
+            using var randomness = new FitRandomness(3);
+            var guessing = new WindowGuessing(share, CausalShare: 0, WholeWords: false) { BagOfWordsWeight = weight };
+            return new MaskedLanguageModelTask(_network, Model, windows, [], guessing, 2, randomness, CPU).SummedLoss([0, 1]).item<float>();
+        }
+
+        var difference = Loss(0.5) - Loss(0);
+
+        using var randomness = new FitRandomness(3);
+        var plain = new MaskedLanguageModelTask(
+            _network, Model, windows, [], new WindowGuessing(share, CausalShare: 0, WholeWords: false), 2, randomness, CPU);
+        var masked = plain.Mask(windows, randomness.Generator);
+        using var batch = TokenBatch.Create(masked.Windows, Model.Config, CPU);
+        var logits = _network.forward(batch).select(1, 0).to(float64);               // (windows, vocabulary), of the first token
+        var logProbabilities = (logits - logits.exp().sum(1, keepdim: true).log()).data<double>().ToArray();
+        double LogProbability(int window, int word) => logProbabilities[window * Model.Config.VocabularySize + word];
+        var expected = -(LogProbability(0, 9) + LogProbability(0, 10)) / 2 - (LogProbability(1, 11) + LogProbability(1, 12)) / 2;
+        Assert.Equal(0.5 * expected, difference, 1e-4);
+    }
+
+    [Fact]
+    public void Validate_WithBagOfWords_JudgesMaskedTokensAlone()
+    {
+        var windows = Windows(9, separatorEvery: 5);
+
+        var with = Task(windows, Masks with { BagOfWordsWeight = 2 }).Validate(() => { });
+
+        Assert.Equal(Task(windows).Validate(() => { }), with);
+    }
+
+    [Fact]
     public void SummedLoss_OfCausalWindows_IsThatOfOneTokenAfterTheOtherInFloat64()
     {
         var windows = Windows(3, separatorEvery: 7);
@@ -259,6 +298,8 @@ public class MaskedLanguageModelTaskTests : IDisposable
     private MaskedLanguageModelTask Task(EncodedText[] windows) => Task(windows, Masks);
 
     private MaskedLanguageModelTask Task(EncodedText[] windows, WindowGuessing guessing) => new(_network, Model, windows, windows, guessing, 4, _randomness, CPU);
+
+    private static EncodedText Window(params int[] ids) => new([Tokenizer.ClassifyId, .. ids, Tokenizer.SeparatorId], null, WasTruncated: false);
 
     private static EncodedText[] Windows(int count, int separatorEvery) => [.. Enumerable.Range(0, count).Select(w => new EncodedText(
         [Tokenizer.ClassifyId, .. Enumerable.Range(0, 40 - (separatorEvery < 40 ? w % 5 : 0)).Select(t => t % separatorEvery == separatorEvery - 1 ? Tokenizer.SeparatorId : 4 + (w + t * 7) % 250), Tokenizer.SeparatorId],

@@ -98,6 +98,7 @@ public class MaskedLanguageModelTrainerTests : IDisposable
     [InlineData("MaskedShare")]
     [InlineData("WholeWordMasking")]
     [InlineData("CausalShare")]
+    [InlineData("BagOfWordsWeight")]
     [InlineData("MaxSteps")]
     [InlineData("Seed")]
     public void Train_WithOneSettingChanged_GivesAnotherModel(string setting)
@@ -118,6 +119,7 @@ public class MaskedLanguageModelTrainerTests : IDisposable
             "MaskedShare" => plain with { MaskedShare = 0.4 },
             "WholeWordMasking" => plain with { WholeWordMasking = true },
             "CausalShare" => plain with { CausalShare = 0.5 },
+            "BagOfWordsWeight" => plain with { BagOfWordsWeight = 0.5 },
             "MaxSteps" => plain with { MaxSteps = 2 },
             _ => plain with { Seed = 7 },
         };
