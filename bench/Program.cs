@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using MLNetLoRA.Bench.Intruders;
 using MLNetLoRA.Bench.Pretrained;
 
 // Numbers are read and written the same way on every machine.
@@ -9,4 +10,5 @@ return new RootCommand("Measurements of MLNetLoRA; each table in bench/results s
 {
     PretrainedCommand.Create(),
     HeldOutCommand.Create(),
+    SpectralCommand.Create(),
 }.Parse(args).Invoke();

@@ -33,8 +33,7 @@ internal sealed class BasisComparison(OrientedChange change, BaseSpectrum basis,
         var vectors = Vectors(triples).index_select(1, chosen);
         var known = isNearSide ? basis.NearVectors : basis.FarVectors!;
         var residuals = vectors - known.matmul(known.t().matmul(vectors));
-        var largest = basis.SingularValues.Count == 0 ? basis.Frobenius : basis.SingularValues[^1];
-        return ChristoffelBound.Of(Gram, residuals, known, largest * largest);
+        return ChristoffelBound.Of(Gram, residuals, known);
     }
 
     private Tensor Products(LeadingTriples triples)
