@@ -72,7 +72,7 @@ public sealed class BaseSpectrum : IDisposable
         var isComplete = matrix.shape[0] <= plan.CompleteUpTo;
         var (eigenvalues, near) = isComplete ? Complete(matrix) : Leading(matrix, plan.Leading);
         // An eigenvalue of zero has no vector on the long side; none is kept.
-        var far = isComplete ? null : matrix.t().matmul(near).div_(eigenvalues.sqrt());
+        var far = isComplete ? null : matrix.t().Times(near).div_(eigenvalues.sqrt());
         return new BaseSpectrum(weight.shape[0], weight.shape[1], frobenius, eigenvalues, near, far);
     }
 
@@ -110,7 +110,7 @@ public sealed class BaseSpectrum : IDisposable
     private static (Tensor Eigenvalues, Tensor Vectors) Leading(Tensor matrix, int wanted)
     {
         var pairs = BlockKrylov.Find(
-            matrix.matmul, matrix.t().matmul, start: null, matrix.shape[0], wanted + MoreThanKept, MaxIterations,
+            matrix.Times, matrix.t().Times, start: null, matrix.shape[0], wanted + MoreThanKept, MaxIterations,
             found => Settled(found) >= wanted, matrix.device);
         var kept = Math.Min(wanted, Settled(pairs));
         var eigenvalues = tensor(pairs.Eigenvalues[..kept], dtype: ScalarType.Float64, device: matrix.device);

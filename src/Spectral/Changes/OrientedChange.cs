@@ -10,10 +10,12 @@ namespace MLNetLoRA.Spectral;
 internal sealed class OrientedChange
 {
     private readonly Tensor? _tuned;
+    private readonly Lazy<Tensor> _baseTimesFar;
 
     public OrientedChange(WeightChange change)
     {
         IsTransposed = change.Rows > change.Columns;
+        _baseTimesFar = new Lazy<Tensor>(() => Base!.Times(FarFactor!));
         Base = Widen(change.Base);
         if (change.IsLowRank)
         {
@@ -38,6 +40,9 @@ internal sealed class OrientedChange
     /// <summary>E (far, rank) with M = M0 + F Eᵀ; null for a dense change.</summary>
     public Tensor? FarFactor { get; }
 
+    /// <summary>M0 E (near, rank), for a change by factors; computed once, in the scope that asks first.</summary>
+    public Tensor BaseTimesFar => _baseTimesFar.Value;
+
     public long Near => Base.shape[0];
 
     public long Far => Base.shape[1];
@@ -50,17 +55,18 @@ internal sealed class OrientedChange
 
     /// <summary>M X: (far, n) → (near, n).</summary>
     public Tensor Times(Tensor x) =>
-        _tuned is not null ? _tuned.matmul(x) : Base.matmul(x).addmm_(NearFactor!, FarFactor!.t().matmul(x));
+        _tuned is not null ? _tuned.Times(x) : Base.Times(x).addmm_(NearFactor!, FarFactor!.t().matmul(x));
 
     /// <summary>Mᵀ X: (near, n) → (far, n).</summary>
     public Tensor TransposedTimes(Tensor x) =>
-        _tuned is not null ? _tuned.t().matmul(x) : Base.t().matmul(x).addmm_(FarFactor!, NearFactor!.t().matmul(x));
+        _tuned is not null ? _tuned.t().Times(x) : Base.t().Times(x).addmm_(FarFactor!, NearFactor!.t().matmul(x));
 
     /// <summary>⟨M0, F Eᵀ⟩, the sum of the products of their elements; for a change by factors.</summary>
     public double BaseDotDelta()
     {
+        var product = BaseTimesFar;       // outlives this method
         using var scope = NewDisposeScope();
-        return Base.matmul(FarFactor!).mul_(NearFactor!).sum().ToDouble();
+        return (product * NearFactor!).sum().ToDouble();
     }
 
     /// <summary>u_jᵀ (M − M0) v_j for paired columns u_j (near, n) and v_j (far, n).</summary>
@@ -69,7 +75,7 @@ internal sealed class OrientedChange
         using var scope = NewDisposeScope();
         return _tuned is null
             ? u.t().matmul(NearFactor!).mul_(v.t().matmul(FarFactor!)).sum(1L).ToDoubles()
-            : (_tuned.matmul(v) - Base.matmul(v)).mul_(u).sum(0L).ToDoubles();
+            : (_tuned.Times(v) - Base.Times(v)).mul_(u).sum(0L).ToDoubles();
     }
 
     private Tensor Widen(Tensor weight)

@@ -32,20 +32,20 @@ internal sealed class BasisComparison(OrientedChange change, BaseSpectrum basis,
         var chosen = tensor(Array.ConvertAll(columns, column => (long)column), dtype: ScalarType.Int64, device: change.Base.device);
         var vectors = Vectors(triples).index_select(1, chosen);
         var known = isNearSide ? basis.NearVectors : basis.FarVectors!;
-        var residuals = vectors - known.matmul(known.t().matmul(vectors));
+        var residuals = vectors - known.Times(known.t().Times(vectors));
         return ChristoffelBound.Of(Gram, residuals, known);
     }
 
     private Tensor Products(LeadingTriples triples)
     {
-        if (isNearSide) return basis.NearVectors.t().matmul(triples.Near);
-        if (basis.FarVectors is { } far) return far.t().matmul(triples.Far);
+        if (isNearSide) return basis.NearVectors.t().Times(triples.Near);
+        if (basis.FarVectors is { } far) return far.t().Times(triples.Far);
         // v0 = M0ᵀ u0 / σ0; rows of a σ0 of zero are not looked at.
         var lengths = basis.Eigenvalues.sqrt().clamp_min(double.Epsilon).unsqueeze(1);
-        return basis.NearVectors.t().matmul(change.Base.matmul(triples.Far)) / lengths;
+        return basis.NearVectors.t().Times(change.Base.Times(triples.Far)) / lengths;
     }
 
     private Tensor Vectors(LeadingTriples triples) => isNearSide ? triples.Near : triples.Far;
 
-    private Tensor Gram(Tensor x) => isNearSide ? change.Base.matmul(change.Base.t().matmul(x)) : change.Base.t().matmul(change.Base.matmul(x));
+    private Tensor Gram(Tensor x) => isNearSide ? change.Base.Times(change.Base.t().Times(x)) : change.Base.t().Times(change.Base.Times(x));
 }

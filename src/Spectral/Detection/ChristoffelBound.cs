@@ -42,7 +42,7 @@ internal static class ChristoffelBound
             for (var pass = 0; pass < 2; pass++)
             {
                 foreach (var earlier in vectors) next = next - (earlier * (earlier * next).sum(0L));
-                next = next - known.matmul(known.t().matmul(next));
+                next = next - known.Times(known.t().Times(next));
             }
             var length = next.norm(0, keepdim: false, p: 2f);
             offDiagonal.Add(length);

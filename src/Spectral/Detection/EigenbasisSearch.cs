@@ -26,8 +26,8 @@ internal sealed class EigenbasisSearch
     public EigenbasisSearch(OrientedChange change, BaseSpectrum basis)
     {
         _diagonal = basis.Eigenvalues.unsqueeze(1);
-        _near = basis.NearVectors.t().matmul(change.NearFactor!);
-        _image = basis.NearVectors.t().matmul(change.Base.matmul(change.FarFactor!));
+        _near = basis.NearVectors.t().Times(change.NearFactor!);
+        _image = basis.NearVectors.t().Times(change.BaseTimesFar);
         _farGram = change.FarFactor!.t().matmul(change.FarFactor!);
     }
 
@@ -104,7 +104,7 @@ internal sealed class EigenbasisSearch
         var values = tensor(Array.ConvertAll(open, j => pairs.Eigenvalues[j]), dtype: ScalarType.Float64, device: residuals.device);
         var smallest = 1e-12 * pairs.Eigenvalues[0];
         var distance = _diagonal - values;
-        distance = where(distance.abs() < smallest, smallest, distance);
+        distance = distance.masked_fill(distance.abs() < smallest, smallest);
         var steps = residuals.index_select(1, chosen).div_(distance);
         steps.narrow(0, 0, fixedCoordinates).zero_();
         return steps.div_(steps.norm(0, keepdim: true, p: 2f).clamp_min_(double.Epsilon));

@@ -37,7 +37,7 @@ internal sealed class FastSearch(OrientedChange change, BaseSpectrum basis, Spec
     {
         var search = new EigenbasisSearch(change, basis);
         if (search.Find(count, settings.SubspaceTolerance, VectorAccuracy) is not { } pairs) return null;
-        return LeadingTriples.FromGram(change, basis.NearVectors.matmul(pairs.Vectors), pairs, count, settings.SubspaceTolerance);
+        return LeadingTriples.FromGram(change, basis.NearVectors.Times(pairs.Vectors), pairs, count, settings.SubspaceTolerance);
     }
 
     private LeadingTriples? FromKrylov()

@@ -1,5 +1,3 @@
-using static TorchSharp.torch;
-
 namespace MLNetLoRA.Spectral.Tests.Detection;
 
 /// <summary>Findings beside those of an independent program, by each way there is to them.</summary>
