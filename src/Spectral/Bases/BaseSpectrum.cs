@@ -4,8 +4,9 @@ namespace MLNetLoRA.Spectral;
 
 /// <summary>The singular basis of a base matrix W0: computed once, it makes every later look at a change of this base cheap.</summary>
 /// <remarks>
-/// Up to a shorter side of 1,024 the complete basis, as float64 eigenvectors of the smaller Gram matrix; beyond, the leading triples that
-/// block Krylov settles, at most 64. Owns its tensors, on the device of the matrix; immutable and thread safe until disposed.
+/// Up to a shorter side of 1,024, or 4,096 in a matrix that is not square, the complete basis, as float64 eigenvectors of the smaller Gram
+/// matrix; beyond, the leading triples, at most 64, that block Krylov settles, each with a bound of its error, or the complete basis where
+/// too few settle. Owns its tensors, on the device of the matrix; immutable and thread safe until disposed.
 /// </remarks>
 public sealed class BaseSpectrum : IDisposable
 {
@@ -14,16 +15,18 @@ public sealed class BaseSpectrum : IDisposable
 
     private const int MaxIterations = 8;
     private const int MoreThanKept = 16;
-    private const double VectorAccuracy = 1e-7;
+    // Decisions take account of each vector's own error; one that is further off would settle none.
+    private const double LeadingAccuracy = 1e-2;
     private const double NormTolerance = 1e-12;
     private const double CompleteProbeTolerance = 1e-11;
 
-    internal BaseSpectrum(long rows, long columns, double frobenius, Tensor eigenvalues, Tensor nearVectors, Tensor? farVectors)
+    internal BaseSpectrum(long rows, long columns, double frobenius, Tensor eigenvalues, Tensor nearVectors, LeadingFar? far)
     {
         (Rows, Columns, Frobenius) = (rows, columns, frobenius);
         Eigenvalues = eigenvalues.DetachFromDisposeScope();
         NearVectors = nearVectors.DetachFromDisposeScope();
-        FarVectors = farVectors?.DetachFromDisposeScope();
+        FarVectors = far?.Vectors.DetachFromDisposeScope();
+        VectorErrors = far?.Errors ?? new double[nearVectors.shape[1]];
         SingularValues = Array.ConvertAll(eigenvalues.ToDoubles(), Math.Sqrt);
     }
 
@@ -51,8 +54,8 @@ public sealed class BaseSpectrum : IDisposable
     /// <summary>Singular vectors on the longer side (far, n); null when the basis is complete, which makes them computable.</summary>
     internal Tensor? FarVectors { get; }
 
-    /// <summary>Bytes of the tensors held.</summary>
-    internal long ByteCount => sizeof(double) * (Eigenvalues.NumberOfElements + NearVectors.NumberOfElements + (FarVectors?.NumberOfElements ?? 0));
+    /// <summary>How far each vector on the shorter side may be off, as the sine of an angle; 0 in a complete basis.</summary>
+    internal IReadOnlyList<double> VectorErrors { get; }
 
     /// <summary>Computes the basis of a matrix.</summary>
     /// <param name="name">What messages call the matrix.</param>
@@ -69,10 +72,15 @@ public sealed class BaseSpectrum : IDisposable
         var wide = weight.detach().to(ScalarType.Float64);
         var matrix = weight.shape[0] > weight.shape[1] ? wide.t() : wide;
         var frobenius = MatrixNorm.Frobenius(name, "the base", matrix);
-        var isComplete = matrix.shape[0] <= plan.CompleteUpTo;
-        var (eigenvalues, near) = isComplete ? Complete(matrix) : Leading(matrix, plan.Leading);
+        var isComplete = plan.IsComplete(matrix.shape[0], matrix.shape[1]);
+        var (eigenvalues, near, errors) = isComplete ? Complete(matrix) : Leading(matrix, plan.Leading);
+        if (!isComplete && eigenvalues.shape[0] < plan.Fewest)
+        {
+            isComplete = true;
+            (eigenvalues, near, errors) = Complete(matrix);
+        }
         // An eigenvalue of zero has no vector on the long side; none is kept.
-        var far = isComplete ? null : matrix.t().Times(near).div_(eigenvalues.sqrt());
+        var far = isComplete ? null : new LeadingFar(matrix.t().Times(near).div_(eigenvalues.sqrt()).contiguous(), errors);
         return new BaseSpectrum(weight.shape[0], weight.shape[1], frobenius, eigenvalues, near, far);
     }
 
@@ -89,7 +97,7 @@ public sealed class BaseSpectrum : IDisposable
         var mix = arange(2, Eigenvalues.shape[0] + 2, dtype: ScalarType.Float64, device: matrix.device).log().reciprocal();
         var product = matrix.mv(matrix.t().mv(NearVectors.mv(mix)));
         var difference = product.sub_(NearVectors.mv(mix * Eigenvalues)).norm().ToDouble();
-        return difference <= (IsComplete ? CompleteProbeTolerance : VectorAccuracy) * frobenius * frobenius * mix.norm().ToDouble();
+        return difference <= (CompleteProbeTolerance + VectorErrors.Max()) * frobenius * frobenius * mix.norm().ToDouble();
     }
 
     /// <summary>Frees the tensors.</summary>
@@ -100,21 +108,20 @@ public sealed class BaseSpectrum : IDisposable
         FarVectors?.Dispose();
     }
 
-    private static (Tensor Eigenvalues, Tensor Vectors) Complete(Tensor matrix)
+    private static (Tensor Eigenvalues, Tensor Vectors, double[] Errors) Complete(Tensor matrix)
     {
         var (eigenvalues, vectors) = linalg.eigh(matrix.matmul(matrix.t()));
-        return (eigenvalues.flip(0).clamp_min_(0), vectors.flip(1).contiguous());
+        return (eigenvalues.flip(0).clamp_min_(0), vectors.flip(1).contiguous(), []);
     }
 
-    // Only the triples that are settled: a vector that is not would give wrong cosines.
-    private static (Tensor Eigenvalues, Tensor Vectors) Leading(Tensor matrix, int wanted)
+    private static (Tensor Eigenvalues, Tensor Vectors, double[] Errors) Leading(Tensor matrix, int wanted)
     {
         var pairs = BlockKrylov.Find(
             matrix.Times, matrix.t().Times, start: null, matrix.shape[0], wanted + MoreThanKept, MaxIterations,
             found => Settled(found) >= wanted, matrix.device);
         var kept = Math.Min(wanted, Settled(pairs));
         var eigenvalues = tensor(pairs.Eigenvalues[..kept], dtype: ScalarType.Float64, device: matrix.device);
-        return (eigenvalues, pairs.Vectors.narrow(1, 0, kept).contiguous());
+        return (eigenvalues, pairs.Vectors.narrow(1, 0, kept).contiguous(), kept == 0 ? [] : pairs.Errors(kept, GramResolution)!);
     }
 
     private static int Settled(RitzPairs pairs)
@@ -122,7 +129,7 @@ public sealed class BaseSpectrum : IDisposable
         var smallest = GramResolution * Math.Sqrt(Math.Max(0, pairs.Eigenvalues[0]));
         for (var count = pairs.Eigenvalues.Length - 1; count > 0; count--)
         {
-            if (pairs.SingularValues[count - 1] > smallest && pairs.Errors(count, GramResolution) is { } errors && errors.Max() <= VectorAccuracy)
+            if (pairs.SingularValues[count - 1] > smallest && pairs.Errors(count, GramResolution) is { } errors && errors.Max() <= LeadingAccuracy)
                 return count;
         }
         return 0;

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using static TorchSharp.torch;
 
@@ -7,7 +8,7 @@ namespace MLNetLoRA.Spectral;
 /// <summary>A base's singular basis as a file: a header of fixed size, float64 numbers, and the SHA-256 of both.</summary>
 /// <remarks>
 /// Little-endian: "MLLSPEC" and the version in one byte, the key of the base, rows, columns, number of vectors, kind (0 complete, 1
-/// leading), norm; then eigenvalues, near vectors and, for leading triples, far vectors, row by row; then the hash. The header gives the
+/// leading), norm; then eigenvalues, near vectors and, for leading triples, far vectors and errors, row by row; then the hash. The header gives the
 /// file's length exactly, and sizes are bounded by the matrix that the reader asks about before anything is allocated.
 /// </remarks>
 internal static class BaseSpectrumFile
@@ -37,6 +38,7 @@ internal static class BaseSpectrumFile
         {
             if (tensor is not null) ForEachStretch(tensor, bytes => Append(bytes));
         }
+        if (!basis.IsComplete) Append(MemoryMarshal.AsBytes<double>(basis.VectorErrors.ToArray()));
         stream.Write(hash.GetHashAndReset());
 
         void Append(ReadOnlySpan<byte> bytes)
@@ -65,26 +67,26 @@ internal static class BaseSpectrumFile
         var (count, kind) = (BinaryPrimitives.ReadInt64LittleEndian(rest[16..]), BinaryPrimitives.ReadInt64LittleEndian(rest[24..]));
         var frobenius = BinaryPrimitives.ReadDoubleLittleEndian(rest[32..]);
         var (near, far) = (Math.Min(weight.shape[0], weight.shape[1]), Math.Max(weight.shape[0], weight.shape[1]));
-        var isComplete = near <= plan.CompleteUpTo;
-        if (rows != weight.shape[0] || columns != weight.shape[1] || kind != (isComplete ? 0 : 1) || !double.IsFinite(frobenius)
-            || (isComplete ? count != near : count < 0 || count > Math.Min(near, plan.Leading)))
+        var isComplete = kind == 0;
+        if (rows != weight.shape[0] || columns != weight.shape[1] || kind is not (0 or 1) || !double.IsFinite(frobenius)
+            || (!isComplete && plan.IsComplete(near, far)) || (isComplete ? count != near : count < 0 || count > Math.Min(near, plan.Leading)))
         {
             throw new InvalidDataException($"its header says {count} vectors of kind {kind} for a ({rows}, {columns}) matrix");
         }
-        var numbers = count * (1 + near + (isComplete ? 0 : far));
+        var numbers = count * (1 + near + (isComplete ? 0 : far + 1));
         if (stream.Length != HeaderBytes + (sizeof(double) * numbers) + SHA256.HashSizeInBytes)
             throw new InvalidDataException($"it has {stream.Length} bytes, its header asks for {HeaderBytes + (sizeof(double) * numbers) + SHA256.HashSizeInBytes}");
 
         using var scope = NewDisposeScope();
         var eigenvalues = ReadTensor(count);
         var nearVectors = ReadTensor(near, count);
-        var farVectors = isComplete ? null : ReadTensor(far, count);
+        var leading = isComplete ? null : new LeadingFar(ReadTensor(far, count).to(weight.device), ReadTensor(count).ToDoubles());
         var expected = hash.GetHashAndReset();
         var stored = new byte[SHA256.HashSizeInBytes];
         stream.ReadExactly(stored);
         if (!stored.AsSpan().SequenceEqual(expected)) throw new InvalidDataException("its content does not match its checksum");
         return new BaseSpectrum(
-            rows, columns, frobenius, eigenvalues.to(weight.device), nearVectors.to(weight.device), farVectors?.to(weight.device));
+            rows, columns, frobenius, eigenvalues.to(weight.device), nearVectors.to(weight.device), leading);
 
         Tensor ReadTensor(params long[] shape)
         {

@@ -61,6 +61,16 @@ internal sealed class OrientedChange
     public Tensor TransposedTimes(Tensor x) =>
         _tuned is not null ? _tuned.t().Times(x) : Base.t().Times(x).addmm_(FarFactor!, NearFactor!.t().matmul(x));
 
+    /// <summary>The leading left singular vectors of F Eᵀ (near, at most <paramref name="count"/>): where the change writes most.</summary>
+    public Tensor WrittenDirections(int count)
+    {
+        using var scope = NewDisposeScope();
+        var (q, near) = linalg.qr(NearFactor!);
+        var (_, u) = linalg.eigh(near.matmul(FarFactor!.t().matmul(FarFactor!)).matmul(near.t()));      // ascending
+        var written = Math.Min(u.shape[1], count);
+        return q.matmul(u.narrow(1, u.shape[1] - written, written)).MoveToOuterDisposeScope();
+    }
+
     /// <summary>⟨M0, F Eᵀ⟩, the sum of the products of their elements; for a change by factors.</summary>
     public double BaseDotDelta()
     {

@@ -29,7 +29,7 @@ internal sealed class CompleteDecomposition
     {
         var groups = ValueGroups.Of(_values, tolerance).TakeWhile(group => group.Start.Value < count).ToList();
         var kept = groups[^1].End.Value;
-        return new LeadingTriples(_near.narrow(1, 0, kept), _values[..kept], _far.narrow(1, 0, kept), Error: 0, groups);
+        return new LeadingTriples(_near.narrow(1, 0, kept), _values[..kept], _far.narrow(1, 0, kept), Errors: new double[kept], groups);
     }
 
     /// <summary>Inner products with the leading vectors of one side.</summary>
@@ -39,7 +39,7 @@ internal sealed class CompleteDecomposition
         var products = isNearSide ? _baseNear.t().matmul(triples.Near) : _baseFar.t().matmul(triples.Far);
         return new CosineTable(
             products.ToMatrix(), ValueGroups.Of(_baseValues, tolerance), _baseValues.Count(value => value > Resolution * _baseValues[0]),
-            IsComplete: true, NullSpaceIsSpanned: isNearSide || _near.shape[0] == _far.shape[0]);
+            new double[_baseValues.Length], IsComplete: true, NullSpaceIsSpanned: isNearSide || _near.shape[0] == _far.shape[0]);
     }
 
     /// <summary>|cosines| of all vectors of one side: rows are those of the tuned matrix, columns those of the base, by descending singular value.</summary>

@@ -6,15 +6,18 @@ namespace MLNetLoRA.Spectral;
 /// <param name="Products">(base vectors, tuned vectors), signed.</param>
 /// <param name="BaseGroups">Base vectors that can be told apart only as a subspace, in order; most groups hold one.</param>
 /// <param name="BaseRank">How many base vectors, the first ones, belong to a singular value that is not zero.</param>
+/// <param name="BaseErrors">How far each inner product may be off because of the base's vector.</param>
 /// <param name="IsComplete">Whether these are all the base's vectors.</param>
 /// <param name="NullSpaceIsSpanned">
 /// Whether the base's vectors of singular value zero span all that is orthogonal to the others: on the shorter side they do; on the longer
 /// one they are an arbitrary part of it.
 /// </param>
-internal sealed record CosineTable(double[,] Products, IReadOnlyList<Range> BaseGroups, int BaseRank, bool IsComplete, bool NullSpaceIsSpanned)
+internal sealed record CosineTable(double[,] Products, IReadOnlyList<Range> BaseGroups, int BaseRank, IReadOnlyList<double> BaseErrors, bool IsComplete, bool NullSpaceIsSpanned)
 {
     // Beyond, a subspace is so large that its best and its worst basis are far apart anyway.
     private const long LargestDecomposed = 4096;
+
+    private double LargestError => BaseErrors.Count == 0 ? 0 : BaseErrors.Max();
 
     private int BaseCount => Products.GetLength(0);
 
@@ -29,7 +32,8 @@ internal sealed record CosineTable(double[,] Products, IReadOnlyList<Range> Base
         var (start, count) = group.GetOffsetAndLength(Products.GetLength(1));
         var (lower, upper) = SubspaceBounds(start, count);
         var outside = Enumerable.Range(start, count).Max(OutsideNorm);
-        var unseen = IsComplete ? 0 : outside;
+        // The span of vectors that are a little off misses as much of the exact one.
+        var unseen = IsComplete ? 0 : Math.Min(1, outside + LargestError);
         if (IsComplete && BaseRank < BaseCount) (lower, upper) = WithNullSpace(lower, upper, outside, count);
         var upperWithUnseen = Math.Max(upper, unseen * Math.Sqrt(count));
         for (var column = start; column < start + count; column++)
@@ -71,8 +75,10 @@ internal sealed record CosineTable(double[,] Products, IReadOnlyList<Range> Base
             var (least, most) = count == 1 || (long)size * count > LargestDecomposed
                 ? Length(group.Start.Value, size, start, count)
                 : Extremes(group.Start.Value, size, start, count);
-            lower = Math.Max(lower, least / Math.Sqrt(size));
-            upper = Math.Max(upper, most);
+            var error = 0.0;
+            for (var i = group.Start.Value; i < group.Start.Value + size; i++) error = Math.Max(error, BaseErrors[i]);
+            lower = Math.Max(lower, (least - error) / Math.Sqrt(size));
+            upper = Math.Max(upper, most + error);
         }
         return (lower, upper);
     }

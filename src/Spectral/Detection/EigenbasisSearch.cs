@@ -17,6 +17,8 @@ internal sealed class EigenbasisSearch
     // A residual below this share of θ₁ is rounding.
     private const double ResidualFloor = 2e-15;
 
+    private readonly OrientedChange _change;
+    private readonly BaseSpectrum _basis;
     private readonly Tensor _diagonal;      // Λ as a column (near, 1)
     private readonly Tensor _near;          // f (near, r)
     private readonly Tensor _image;         // H (near, r)
@@ -25,6 +27,7 @@ internal sealed class EigenbasisSearch
     /// <summary>Goes into the base's eigenbasis; tensors belong to the caller's dispose scope.</summary>
     public EigenbasisSearch(OrientedChange change, BaseSpectrum basis)
     {
+        (_change, _basis) = (change, basis);
         _diagonal = basis.Eigenvalues.unsqueeze(1);
         _near = basis.NearVectors.t().Times(change.NearFactor!);
         _image = basis.NearVectors.t().Times(change.BaseTimesFar);
@@ -71,10 +74,7 @@ internal sealed class EigenbasisSearch
     {
         var coordinates = zeros([Near, fixedCoordinates], dtype: ScalarType.Float64, device: _diagonal.device);
         coordinates.diagonal().fill_(1);
-        var (q, near) = linalg.qr(_near);
-        var (_, u) = linalg.eigh(near.matmul(_farGram).matmul(near.t()));        // left singular vectors of F Eᵀ, in q, ascending
-        var written = Math.Min(u.shape[1], available);
-        return cat([coordinates, q.matmul(u.narrow(1, u.shape[1] - written, written))], 1);
+        return cat([coordinates, _basis.NearVectors.t().Times(_change.WrittenDirections(available))], 1);
     }
 
     private static (RitzPairs Pairs, Tensor Residuals) Pairs(RitzSpace space, int count)

@@ -5,7 +5,8 @@ namespace MLNetLoRA.Spectral;
 /// <summary>Finds intruder dimensions: leading singular vectors of a tuned matrix that no singular vector of its base resembles.</summary>
 /// <remarks>
 /// Source: arXiv 2410.21228, definition 3.1 and algorithm 1. Fast and complete method decide alike; only the fast one needs the base's
-/// basis, and hands over to the complete one whatever it cannot settle by a margin of 1e-6. Immutable and thread safe; works on the device
+/// basis, and hands over to the complete one whatever it cannot settle by a margin of 1e-6 or
+/// of its vectors' own errors, where these are larger. Immutable and thread safe; works on the device
 /// of the matrices, in float64, which therefore must offer it. Leaves torch's global state alone.
 /// </remarks>
 public sealed class IntruderDetector

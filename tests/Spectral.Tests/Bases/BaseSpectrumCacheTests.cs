@@ -5,7 +5,7 @@ namespace MLNetLoRA.Spectral.Tests.Bases;
 
 public sealed class BaseSpectrumCacheTests : IDisposable
 {
-    private static readonly BasisPlan Partial = new(CompleteUpTo: 8, Leading: 6);
+    private static readonly BasisPlan Partial = new(CompleteUpTo: 8, RectangularUpTo: 8, Leading: 6, Fewest: 0);
 
     private readonly TemporaryFolder _folder = new();
     private readonly Tensor _weight = Spectra.Normal(30, 20, 1).to(float32);

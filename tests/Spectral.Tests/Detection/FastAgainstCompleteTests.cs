@@ -53,7 +53,7 @@ public class FastAgainstCompleteTests
             ? WeightChange.Dense("w", weight, weight + b.matmul(a))
             : WeightChange.LowRank("w", weight, a, b, 1);
         var settings = new SpectralSettings { TopK = [test.TopK], Epsilon = Epsilons, Side = test.Side };
-        var plan = test.IsPartial ? new BasisPlan(CompleteUpTo: 8, Leading: 12) : BasisPlan.Default;
+        var plan = test.IsPartial ? new BasisPlan(CompleteUpTo: 8, RectangularUpTo: 8, Leading: 12, Fewest: 0) : BasisPlan.Default;
         using var fast = new IntruderDetector(settings, plan).Analyze(change);
         using var complete = new IntruderDetector(settings with { Method = SpectralMethod.Complete }).Analyze(change);
 
@@ -67,5 +67,5 @@ public class FastAgainstCompleteTests
     private static bool Agree(SingularTriple fast, SingularTriple complete) =>
         Math.Abs(fast.SingularValue - complete.SingularValue) <= 1e-8
         && Epsilons.All(epsilon => fast.Verdict(epsilon) == complete.Verdict(epsilon))
-        && (fast.CosineUpperBound > fast.CosineLowerBound || Math.Abs(fast.MaxAbsCosine - complete.MaxAbsCosine) <= 1e-6);
+        && (fast.CosineUpperBound > fast.CosineLowerBound || Math.Abs(fast.MaxAbsCosine - complete.MaxAbsCosine) <= 2e-5);
 }

@@ -12,7 +12,7 @@ public class ProcessStateTests
     public void Analyze_AndRescale_LeaveNoTensorAndNoRandomNumberBehind(bool isPartial)
     {
         using var change = new Owned(WeightChange.LowRank("w", Spectra.Normal(60, 50, 1), Spectra.Normal(3, 50, 2), Spectra.Normal(60, 3, 3), 0.4));
-        var plan = isPartial ? new BasisPlan(CompleteUpTo: 8, Leading: 16) : BasisPlan.Default;
+        var plan = isPartial ? new BasisPlan(CompleteUpTo: 8, RectangularUpTo: 8, Leading: 16, Fewest: 0) : BasisPlan.Default;
         Run(change.Change, plan);
         var (tensors, state) = (LiveTensors.Settled(), GlobalGenerator());
 
@@ -32,7 +32,7 @@ public class ProcessStateTests
         set_default_device(META);
         try
         {
-            Run(change.Change, isPartial ? new BasisPlan(CompleteUpTo: 8, Leading: 16) : BasisPlan.Default);
+            Run(change.Change, isPartial ? new BasisPlan(CompleteUpTo: 8, RectangularUpTo: 8, Leading: 16, Fewest: 0) : BasisPlan.Default);
         }
         finally
         {
