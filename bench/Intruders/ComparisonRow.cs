@@ -10,4 +10,5 @@ namespace MLNetLoRA.Bench.Intruders;
 /// <param name="Decisions">How many vectors each kind of evidence decided.</param>
 /// <param name="FallbackShare">Share of matrices that complete decompositions had to decide.</param>
 internal sealed record ComparisonRow(
-    string Name, double OursMs, double PeerMs, double Ratio, double MaxError, bool SameIntruders, IReadOnlyDictionary<string, int> Decisions, double FallbackShare);
+    string Name, double OursMs, double PeerMs, double Ratio, double MaxError, bool SameIntruders,
+    IReadOnlyDictionary<string, int> Decisions, double FallbackShare);

@@ -56,7 +56,9 @@ internal sealed class MadeChange : IDisposable
         written.narrow(1, 0, 2).mul_(0.6).add_(linalg.qr(old).Q.narrow(1, 3, 2), alpha: 0.8);
         var (read, _) = linalg.qr(Normal(weight.shape[1], Rank, generator));
         using var basis = BaseSpectrum.Compute(name, weight);
-        var root = tensor(Enumerable.Range(0, Rank).Select(i => (float)Math.Sqrt(2.2 * basis.SingularValues[Math.Min(9, basis.SingularValues.Count - 1)] * Math.Pow(0.72, i))).ToArray(), device: CPU);
+        var tenth = basis.SingularValues[Math.Min(9, basis.SingularValues.Count - 1)];
+        var sizes = Enumerable.Range(0, Rank).Select(i => (float)Math.Sqrt(2.2 * tenth * Math.Pow(0.72, i)));
+        var root = tensor(sizes.ToArray(), device: CPU);
         return new MadeChange(
             name, weight.DetachFromDisposeScope(), (read * root).t().contiguous().DetachFromDisposeScope(), (written * root).DetachFromDisposeScope());
     }

@@ -53,8 +53,10 @@ internal static class SpectralCommand
             using var basis = BaseSpectrum.Compute(made.Name, weight);
             var (u0, _, _) = linalg.svd(weight, fullMatrices: false);
             Peers.Outcome Peft() => Peers.ThreeDecompositions(weight, a, b, Comparison.TopK, Comparison.Epsilon, Comparison.Scale);
-            yield return Print(comparison.Measure($"{made.Name}: cached, against three decompositions (PEFT)", () => Comparison.Truncated(made.Change, basis), Peft));
-            yield return Print(comparison.Measure($"{made.Name}: cold, against three decompositions (PEFT)", () => Cold(made.Change, Comparison.Truncated), Peft));
+            yield return Print(comparison.Measure(
+                $"{made.Name}: cached, against three decompositions (PEFT)", () => Comparison.Truncated(made.Change, basis), Peft));
+            yield return Print(comparison.Measure(
+                $"{made.Name}: cold, against three decompositions (PEFT)", () => Cold(made.Change, Comparison.Truncated), Peft));
             yield return Print(comparison.Measure(
                 $"{made.Name}: cached, against two decompositions (paper)", () => Comparison.Dense(made.Change, basis),
                 () => Peers.TwoDecompositions(weight, weight + b.matmul(a), Comparison.TopK, Comparison.Epsilon, Comparison.Scale)));
@@ -98,7 +100,8 @@ internal static class SpectralCommand
     private static ComparisonRow Print(ComparisonRow row)
     {
         Console.WriteLine(
-            $"{row.Name}: {row.OursMs:F1} ms against {row.PeerMs:F1} ms, {row.Ratio:F1}x; error {row.MaxError:E1}{(row.SameIntruders ? "" : ", OTHER INTRUDERS")}; "
+            $"{row.Name}: {row.OursMs:F1} ms against {row.PeerMs:F1} ms, {row.Ratio:F1}x; error {row.MaxError:E1}"
+            + (row.SameIntruders ? "; " : ", OTHER INTRUDERS; ")
             + string.Join(", ", row.Decisions.Select(pair => $"{pair.Key} {pair.Value}")));
         return row;
     }

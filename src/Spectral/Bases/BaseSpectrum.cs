@@ -84,7 +84,7 @@ public sealed class BaseSpectrum : IDisposable
         return new BaseSpectrum(weight.shape[0], weight.shape[1], frobenius, eigenvalues, near, far);
     }
 
-    /// <summary>Whether this is the basis of a base: norms must agree, of the whole and of its product with one vector that meets every direction kept.</summary>
+    /// <summary>Whether this is the basis of a base: the norm must agree, and the product with one vector that meets every direction kept.</summary>
     /// <param name="matrix">The base, turned wide (near, far), in float64.</param>
     /// <param name="frobenius">Its norm.</param>
     internal bool BelongsTo(Tensor matrix, double frobenius)

@@ -74,8 +74,8 @@ internal static class BaseSpectrumFile
             throw new InvalidDataException($"its header says {count} vectors of kind {kind} for a ({rows}, {columns}) matrix");
         }
         var numbers = count * (1 + near + (isComplete ? 0 : far + 1));
-        if (stream.Length != HeaderBytes + (sizeof(double) * numbers) + SHA256.HashSizeInBytes)
-            throw new InvalidDataException($"it has {stream.Length} bytes, its header asks for {HeaderBytes + (sizeof(double) * numbers) + SHA256.HashSizeInBytes}");
+        var length = HeaderBytes + (sizeof(double) * numbers) + SHA256.HashSizeInBytes;
+        if (stream.Length != length) throw new InvalidDataException($"it has {stream.Length} bytes, its header asks for {length}");
 
         using var scope = NewDisposeScope();
         var eigenvalues = ReadTensor(count);

@@ -18,6 +18,8 @@ internal static class MatrixNorm
         if (norm == 0 && matrix.abs().max().ToDouble() == 0) return 0;
         return norm is >= Smallest and <= Largest
             ? norm
-            : throw new ArgumentException($"{name}: {role} has Frobenius norm {norm:G3}; singular values are computed between {Smallest:G1} and {Largest:G1}. Rescale the matrix.");
+            : throw new ArgumentException(
+                $"{name}: {role} has Frobenius norm {norm:G3}; singular values are computed between {Smallest:G1} and {Largest:G1}. "
+                + "Rescale the matrix.");
     }
 }

@@ -58,7 +58,8 @@ public sealed class WeightChange
         if (a.shape[1] != baseWeight.shape[1] || b.shape[0] != baseWeight.shape[0] || a.shape[0] != b.shape[1])
         {
             throw new ArgumentException(
-                $"{name}: A is {Shape(a)} and B is {Shape(b)}; a base of {Shape(baseWeight)} wants A (rank, {baseWeight.shape[1]}) and B ({baseWeight.shape[0]}, rank).");
+                $"{name}: A is {Shape(a)} and B is {Shape(b)}; a base of {Shape(baseWeight)} wants A (rank, {baseWeight.shape[1]}) "
+                + $"and B ({baseWeight.shape[0]}, rank).");
         }
         if (!double.IsFinite(scale)) throw new ArgumentException($"{name}: the scale of the factors is {scale}; give a finite number.");
         CheckDevice(name, "A", a, baseWeight);
@@ -80,7 +81,8 @@ public sealed class WeightChange
         if (!tuned.shape.SequenceEqual(baseWeight.shape))
         {
             throw new ArgumentException(
-                $"{name}: the base is {Shape(baseWeight)} and the tuned matrix {Shape(tuned)}; both must have one shape. Compare checkpoints of one model.");
+                $"{name}: the base is {Shape(baseWeight)} and the tuned matrix {Shape(tuned)}; both must have one shape. "
+                + "Compare checkpoints of one model.");
         }
         CheckDevice(name, "the tuned matrix", tuned, baseWeight);
         return new WeightChange(name, baseWeight) { Tuned = tuned };
@@ -98,7 +100,9 @@ public sealed class WeightChange
         using var scope = NewDisposeScope();
         if (matrix.detach().isfinite().all().item<bool>()) return;
         var wrong = matrix.NumberOfElements - matrix.detach().isfinite().sum(ScalarType.Int64).item<long>();
-        throw new ArgumentException($"{name}: {role} holds {wrong} values that are NaN or infinite, of {matrix.NumberOfElements}; the training that made it diverged or the file is damaged.");
+        throw new ArgumentException(
+            $"{name}: {role} holds {wrong} values that are NaN or infinite, of {matrix.NumberOfElements}; "
+            + "the training that made it diverged or the file is damaged. Use an earlier or intact checkpoint.");
     }
 
     internal static string Shape(Tensor tensor) => $"({string.Join(", ", tensor.shape)})";

@@ -42,7 +42,8 @@ internal sealed class BasisComparison(OrientedChange change, BaseSpectrum basis,
     }
 
     /// <summary>How far a cosine with a base vector kept may be off because of that vector, at most.</summary>
-    public double LargestError => basis.VectorErrors.Select((error, i) => OnSide(error, basis.SingularValues[i], basis.SingularValues[0])).DefaultIfEmpty().Max();
+    public double LargestError =>
+        basis.VectorErrors.Select((error, i) => OnSide(error, basis.SingularValues[i], basis.SingularValues[0])).DefaultIfEmpty().Max();
 
     /// <summary>How far a cosine with a triple's vector may be off because of that vector.</summary>
     public double ErrorOf(LeadingTriples triples, int index) => OnSide(triples.Errors[index], triples.Values[index], triples.Values[0]);

@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 
 namespace MLNetLoRA.Spectral;
 
-/// <summary>How much of a vector can lie in one singular direction of the base, or in a subspace of nearly equal singular values, when these are not known.</summary>
+/// <summary>How much of a vector can lie in one singular direction of the base, or one subspace, among those that are not known.</summary>
 /// <remarks>
 /// Seen from a vector r, the spectrum of G = M0 M0ᵀ is a measure with mass (u_iᵀ r)² at each eigenvalue. Lanczos steps from r give its
 /// Gauss quadrature: nodes, and Christoffel numbers as weights. By the separation theorem of Chebyshev, Markov and Stieltjes the numbers

@@ -42,7 +42,7 @@ internal sealed class CompleteDecomposition
             new double[_baseValues.Length], IsComplete: true, NullSpaceIsSpanned: isNearSide || _near.shape[0] == _far.shape[0]);
     }
 
-    /// <summary>|cosines| of all vectors of one side: rows are those of the tuned matrix, columns those of the base, by descending singular value.</summary>
+    /// <summary>|cosines| of all vectors of one side: rows are the tuned matrix's, columns the base's, by descending singular value.</summary>
     public double[,] Similarity(bool isNearSide)
     {
         using var scope = NewDisposeScope();

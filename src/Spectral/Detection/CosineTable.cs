@@ -12,7 +12,9 @@ namespace MLNetLoRA.Spectral;
 /// Whether the base's vectors of singular value zero span all that is orthogonal to the others: on the shorter side they do; on the longer
 /// one they are an arbitrary part of it.
 /// </param>
-internal sealed record CosineTable(double[,] Products, IReadOnlyList<Range> BaseGroups, int BaseRank, IReadOnlyList<double> BaseErrors, bool IsComplete, bool NullSpaceIsSpanned)
+internal sealed record CosineTable(
+    double[,] Products, IReadOnlyList<Range> BaseGroups, int BaseRank, IReadOnlyList<double> BaseErrors, bool IsComplete,
+    bool NullSpaceIsSpanned)
 {
     // Beyond, a subspace is so large that its best and its worst basis are far apart anyway.
     private const long LargestDecomposed = 4096;

@@ -5,7 +5,7 @@ namespace MLNetLoRA.Spectral;
 /// <summary>Leading triples and their cosines from a base's singular basis, or nothing where that leaves a decision open.</summary>
 internal sealed class FastSearch(OrientedChange change, BaseSpectrum basis, SpectralSettings settings, int count)
 {
-    /// <summary>A cosine nearer to a threshold than this, or than its own error, is left to complete decompositions; every other decision is theirs.</summary>
+    /// <summary>A cosine nearer to a threshold than this, or than its own error, is left to complete decompositions.</summary>
     internal const double CosineMargin = 1e-6;
 
     private const int MoreThanAsked = 4;
@@ -79,7 +79,8 @@ internal sealed class FastSearch(OrientedChange change, BaseSpectrum basis, Spec
         {
             // Inside a group of several the bound of one vector says nothing about another choice.
             if (triples.Groups.Any(group => group.Start.Value <= j && j < group.End.Value && group.End.Value - group.Start.Value > 1)) continue;
-            certified[j] = intervals[j] with { Upper = Math.Max(intervals[j].KnownUpper, Math.Min(intervals[j].Upper, bounds[place] + comparison.LargestError)) };
+            var unknown = Math.Min(intervals[j].Upper, bounds[place] + comparison.LargestError);
+            certified[j] = intervals[j] with { Upper = Math.Max(intervals[j].KnownUpper, unknown) };
         }
         return certified;
     }

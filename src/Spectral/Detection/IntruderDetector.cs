@@ -5,9 +5,9 @@ namespace MLNetLoRA.Spectral;
 /// <summary>Finds intruder dimensions: leading singular vectors of a tuned matrix that no singular vector of its base resembles.</summary>
 /// <remarks>
 /// Source: arXiv 2410.21228, definition 3.1 and algorithm 1. Fast and complete method decide alike; only the fast one needs the base's
-/// basis, and hands over to the complete one whatever it cannot settle by a margin of 1e-6 or
-/// of its vectors' own errors, where these are larger. Immutable and thread safe; works on the device
-/// of the matrices, in float64, which therefore must offer it. Leaves torch's global state alone.
+/// basis, and hands over to the complete one whatever it cannot settle by a margin of 1e-6, or of its vectors' own errors where these are larger.
+/// Immutable and thread safe; works on the device of the matrices, in float64, which that device must offer. Leaves torch's global state
+/// alone.
 /// </remarks>
 public sealed class IntruderDetector
 {
@@ -85,14 +85,16 @@ public sealed class IntruderDetector
         var most = Math.Min(change.Rows, change.Columns);
         if (count <= most) return;
         throw new ArgumentException(
-            $"{change.Name}: TopK is {count}, but a matrix of ({change.Rows}, {change.Columns}) has {most} singular values; use {most} or less (SpectralSettings.For cuts it).");
+            $"{change.Name}: TopK is {count}, but a matrix of ({change.Rows}, {change.Columns}) has {most} singular values; "
+            + $"use {most} or less (SpectralSettings.For cuts it).");
     }
 
     private static void CheckBasis(WeightChange change, OrientedChange oriented, BaseSpectrum basis, ChangeNorms norms)
     {
         if ((basis.Rows, basis.Columns) == (change.Rows, change.Columns) && basis.BelongsTo(oriented.Base, norms.Base)) return;
         throw new ArgumentException(
-            $"{change.Name}: the basis given, of a ({basis.Rows}, {basis.Columns}) matrix, is that of another base; the base here is ({change.Rows}, {change.Columns}). Compute the basis of this very base.",
+            $"{change.Name}: the basis given, of a ({basis.Rows}, {basis.Columns}) matrix, is that of another base; "
+            + $"the base here is ({change.Rows}, {change.Columns}). Compute the basis of this very base.",
             nameof(basis));
     }
 

@@ -10,7 +10,7 @@ namespace MLNetLoRA.Spectral;
 /// <param name="Groups">Triples that can be told apart only as a subspace, in order; the last one is complete.</param>
 internal sealed record LeadingTriples(Tensor Near, double[] Values, Tensor Far, double[] Errors, IReadOnlyList<Range> Groups)
 {
-    /// <summary>Triples from eigenpairs of the Gram matrix; null when a value is too small beside the first to have a vector on the longer side.</summary>
+    /// <summary>Triples from eigenpairs of the Gram matrix; null when a value is too small to have a vector on the longer side.</summary>
     /// <param name="change">The change.</param>
     /// <param name="near">Eigenvectors (near, n).</param>
     /// <param name="pairs">Their eigenvalues.</param>

@@ -85,5 +85,6 @@ public sealed record SpectralFinding
     private IEnumerable<SingularTriple> Leading(int topK) =>
         topK >= 1 && topK <= Triples.Count
             ? Triples.Take(topK)
-            : throw new ArgumentOutOfRangeException(nameof(topK), topK, $"{Name}: {Triples.Count} singular triples were computed; ask for 1 to {Triples.Count}.");
+            : throw new ArgumentOutOfRangeException(
+                nameof(topK), topK, $"{Name}: {Triples.Count} singular triples were computed; ask for 1 to {Triples.Count}.");
 }

@@ -39,7 +39,7 @@ public sealed record SpectralSettings
             yield return $"SubspaceTolerance is {SubspaceTolerance}; use a share from 1e-9 to 0.1.";
     }
 
-    /// <summary>These settings for a matrix that may be smaller than the largest <see cref="TopK"/>: what exceeds its shorter side is cut to it.</summary>
+    /// <summary>These settings for a matrix of a given shape: each of <see cref="TopK"/> that exceeds its shorter side is cut to it.</summary>
     public SpectralSettings For(long rows, long columns)
     {
         var most = (int)Math.Min(int.MaxValue, Math.Min(rows, columns));

@@ -55,7 +55,9 @@ public sealed class RescaledChange
 
     /// <summary>The rescaled tuned matrix W′ (rows, columns).</summary>
     /// <param name="dataType">Its element type; null: that of the tuned matrix or, for a change by factors, of the base.</param>
-    /// <returns>Computed in float64 and rounded once; of a dense change that nothing changes, the tuned matrix to the bit. The caller disposes it.</returns>
+    /// <returns>
+    /// Computed in float64 and rounded once; of a dense change that nothing changes, the tuned matrix to the bit. The caller disposes it.
+    /// </returns>
     public Tensor ToDense(ScalarType? dataType = null)
     {
         using var scope = NewDisposeScope();
@@ -67,7 +69,9 @@ public sealed class RescaledChange
 
     /// <summary>The nearest change of at most a given rank, by singular values.</summary>
     /// <param name="rank">1 or more; a change of lower rank keeps its own.</param>
-    /// <returns>Float32 factors of the change's scale (1 for a dense change), both with columns of equal length. The caller disposes it.</returns>
+    /// <returns>
+    /// Float32 factors with the change's scale (1 for a dense change), singular values shared evenly between both. The caller disposes it.
+    /// </returns>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="rank"/> is below 1.</exception>
     public TruncatedFactors Truncate(int rank)
     {
@@ -131,7 +135,8 @@ public sealed class RescaledChange
     {
         if (Change.IsLowRank) return;
         throw new InvalidOperationException(
-            $"{Plan.Name}: the change was given as a tuned matrix, so it has no factors; take ToDense, or Truncate for the nearest factors of a given rank.");
+            $"{Plan.Name}: the change was given as a tuned matrix, so it has no factors; "
+            + "take ToDense, or Truncate for the nearest factors of a given rank.");
     }
 
     private static Tensor Wide(Tensor tensor) => tensor.detach().to(ScalarType.Float64, copy: true);

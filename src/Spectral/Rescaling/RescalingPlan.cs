@@ -13,7 +13,7 @@ public sealed record RescalingPlan
     /// <summary>λ, the factor of the intruders (of their stand-in for <see cref="RescalingKind.Neighbour"/>).</summary>
     public required double Scale { get; init; }
 
-    /// <summary>The singular triples of the tuned matrix that are multiplied by <see cref="Scale"/>: indices from 0; empty for a uniform control.</summary>
+    /// <summary>The singular triples that are multiplied by <see cref="Scale"/>: indices from 0; empty for a uniform control.</summary>
     public required IReadOnlyList<int> Triples { get; init; }
 
     /// <summary>The factor of the whole change: 1 unless a uniform control shrinks or grows it.</summary>
