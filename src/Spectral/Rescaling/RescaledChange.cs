@@ -3,19 +3,37 @@ using static TorchSharp.torch;
 namespace MLNetLoRA.Spectral;
 
 /// <summary>A weight change after rescaling, in whichever form is wanted.</summary>
-/// <remarks>Borrows the spectrum that it was made from and holds nothing of its own, so there is nothing to dispose. Thread safe.</remarks>
+/// <remarks>Borrows the change or spectrum that it was made from and holds nothing of its own, so there is nothing to dispose. Thread safe.</remarks>
 public sealed class RescaledChange
 {
-    private readonly ChangeSpectrum _spectrum;
+    private readonly ChangeSpectrum? _spectrum;
 
-    internal RescaledChange(ChangeSpectrum spectrum, RescalingPlan plan) => (_spectrum, Plan) = (spectrum, plan);
+    internal RescaledChange(ChangeSpectrum spectrum, RescalingPlan plan) : this(spectrum.Change, spectrum, plan)
+    {
+    }
+
+    private RescaledChange(WeightChange change, ChangeSpectrum? spectrum, RescalingPlan plan) => (Change, _spectrum, Plan) = (change, spectrum, plan);
 
     /// <summary>What the rescaling does, as numbers.</summary>
     public RescalingPlan Plan { get; }
 
-    private WeightChange Change => _spectrum.Change;
+    private WeightChange Change { get; }
 
     private bool HasTriples => !Plan.ChangesNothing && Plan.Triples.Count > 0;
+
+    /// <summary>The whole change times the factor of a uniform control, whose plan needs no spectrum any more.</summary>
+    /// <remarks>So the changes of a model can be read one at a time, once to plan and once to rescale.</remarks>
+    /// <param name="change">The change that the plan was made for; must outlive what is returned.</param>
+    /// <param name="plan">What <see cref="IntruderRescaling.Plan"/> gave for it.</param>
+    /// <exception cref="ArgumentException">The plan is another matrix's, or rescales singular triples.</exception>
+    public static RescaledChange Uniform(WeightChange change, RescalingPlan plan)
+    {
+        ArgumentNullException.ThrowIfNull(change);
+        ArgumentNullException.ThrowIfNull(plan);
+        if (plan.Name != change.Name) throw new ArgumentException($"{change.Name}: the plan is that of {plan.Name}.", nameof(plan));
+        if (plan.Triples.Count > 0) throw new ArgumentException($"{change.Name}: the plan rescales singular triples; apply it to the spectrum.", nameof(plan));
+        return new RescaledChange(change, null, plan);
+    }
 
     /// <summary>The rescaled change as factors: exact, of rank r plus the number of rescaled triples.</summary>
     /// <remarks>
@@ -114,11 +132,12 @@ public sealed class RescaledChange
     // (λ − 1) Σ σ u vᵀ as factors.
     private (Tensor A, Tensor B) TripleFactors()
     {
-        var device = _spectrum.LeftVectors.device;
+        var spectrum = _spectrum!;                  // a plan with triples comes with them
+        var device = spectrum.LeftVectors.device;
         var chosen = tensor(Plan.Triples.Select(index => (long)index).ToArray(), dtype: ScalarType.Int64, device: device);
-        var lengths = Plan.Triples.Select(index => (Plan.Scale - 1) * _spectrum.Finding.Triples[index].SingularValue).ToArray();
-        var left = _spectrum.LeftVectors.index_select(1, chosen).mul_(tensor(lengths, dtype: ScalarType.Float64, device: device));
-        return (_spectrum.RightVectors.index_select(1, chosen).t(), left);
+        var lengths = Plan.Triples.Select(index => (Plan.Scale - 1) * spectrum.Finding.Triples[index].SingularValue).ToArray();
+        var left = spectrum.LeftVectors.index_select(1, chosen).mul_(tensor(lengths, dtype: ScalarType.Float64, device: device));
+        return (spectrum.RightVectors.index_select(1, chosen).t(), left);
     }
 
     // B′ A′ = Q_B (R_B R_Aᵀ) Q_Aᵀ: the decomposition of the small core is that of the product.
