@@ -25,6 +25,12 @@ internal sealed record PeftConfig
     /// <summary>Modules trained in full, by the end of their name.</summary>
     public IReadOnlyList<string> ModulesToSave { get; init; } = [];
 
+    /// <summary>Whether the base stores its matrices as (in, out), as GPT-2 does.</summary>
+    public bool IsBaseTransposed { get; init; }
+
+    /// <summary>What the adapter was trained with, for whoever reads the file.</summary>
+    public PeftNotes Notes { get; init; } = new("", 0, null);
+
     /// <summary>The rank that the file promises for a module.</summary>
     public int RankOf(string module) => (int)(Find(RankPattern, module) ?? Rank);
 

@@ -46,6 +46,9 @@ internal static class PeftConfigJson
             RankPattern = Pattern(root, fields, "rank_pattern"),
             AlphaPattern = Pattern(root, fields, "alpha_pattern"),
             ModulesToSave = Names(root, fields, "modules_to_save"),
+            IsBaseTransposed = fields.Boolean("fan_in_fan_out", false),
+            Notes = new PeftNotes(
+                fields.Text("base_model_name_or_path", "")!, fields.Number("lora_dropout") ?? 0, fields.Has("task_type") ? fields.Text("task_type", null) : null),
         };
         foreach (var rank in config.RankPattern.Values.Append(config.Rank).Where(rank => rank is not (>= 1 and <= LargestRank) || rank % 1 != 0))
             fields.Add("r", FormattableString.Invariant($"a rank is {rank}; use a whole number from 1 to {LargestRank:N0}."));
@@ -124,24 +127,21 @@ internal static class PeftConfigJson
     /// <summary>The file for factors whose ranks and scales may all differ: both patterns name each module that the common numbers do not suit.</summary>
     /// <param name="json">Receives one object.</param>
     /// <param name="factors">By module name.</param>
-    /// <param name="dropout">What the adapter was trained with.</param>
     /// <param name="modulesToSave">Modules trained in full.</param>
-    /// <param name="baseName">The base's name or path.</param>
-    /// <param name="isClassifier">Whether the adapted network classifies sequences.</param>
+    /// <param name="notes">For the reader.</param>
     public static void Write(
-        Utf8JsonWriter json, IReadOnlyDictionary<string, LoraFactors> factors, double dropout, IReadOnlyList<string> modulesToSave, string baseName,
-        bool isClassifier)
+        Utf8JsonWriter json, IReadOnlyDictionary<string, LoraFactors> factors, IReadOnlyList<string> modulesToSave, PeftNotes notes)
     {
         var (rank, alpha) = Commonest(factors.Values);
         var modules = factors.OrderBy(pair => pair.Key, StringComparer.Ordinal).ToList();
         json.WriteStartObject();
         json.WriteString("peft_type", "LORA");
-        if (isClassifier) json.WriteString("task_type", "SEQ_CLS");
+        if (notes.TaskType is { } task) json.WriteString("task_type", task);
         else json.WriteNull("task_type");
-        json.WriteString("base_model_name_or_path", baseName);
+        json.WriteString("base_model_name_or_path", notes.BaseName);
         json.WriteNumber("r", rank);
         json.WriteNumber("lora_alpha", alpha);
-        json.WriteNumber("lora_dropout", dropout);
+        json.WriteNumber("lora_dropout", notes.Dropout);
         WriteNames("target_modules", modules.Select(module => module.Key));
         json.WriteString("bias", "none");
         json.WriteBoolean("fan_in_fan_out", false);

@@ -7,12 +7,6 @@ namespace MLNetLoRA.Modeling;
 /// <remarks>Reads and writes LoRA on linear layers; anything else that changes the mathematics is refused by name.</remarks>
 public static class PeftFolder
 {
-    private const string WeightsFileName = "adapter_model.safetensors";
-    private const string PickleFileName = "adapter_model.bin";
-    private const string Prefix = "base_model.model.";
-    private const string DownSuffix = ".lora_A.weight";
-    private const string UpSuffix = ".lora_B.weight";
-
     /// <summary>Reads an adapter.</summary>
     /// <param name="folder">Holds both files.</param>
     /// <param name="config">The base's architecture: it decides how a bare encoder's names are completed.</param>
@@ -25,17 +19,10 @@ public static class PeftFolder
         ArgumentException.ThrowIfNullOrWhiteSpace(folder);
         ArgumentNullException.ThrowIfNull(config);
         ArgumentNullException.ThrowIfNull(device);
-        if (!Directory.Exists(folder))
-            throw new DirectoryNotFoundException($"{folder}: no such folder. Give a folder with {PeftConfigJson.FileName} and {WeightsFileName}.");
-        var peft = PeftConfigJson.Read(Existing(folder, PeftConfigJson.FileName));
-        using var file = Checkpoint.Open(Existing(folder, WeightsFileName));
-        var layout = Layout.Of(file, peft, config);
-        if (layout.Faults.Count > 0) throw new InvalidDataException($"{file.Source}: {string.Join("; ", layout.Faults)}.");
-
+        using var file = PeftFile.Open(folder, key => CheckpointKeys.Canonical(key, config));
         using var scope = NewDisposeScope();
-        Tensor Take(string key) => file.ReadFinite(key, ScalarType.Float32, device);
-        var factors = layout.Pairs.ToDictionary(pair => pair.Key, pair => new LoraFactors(Take(pair.Value.Down!), Take(pair.Value.Up!), peft.ScaleOf(pair.Key)));
-        var trained = layout.FullyTrained.ToDictionary(pair => pair.Key, pair => Take(pair.Value));
+        var factors = file.Modules.ToDictionary(module => module, module => file.Read(module, ScalarType.Float32, device));
+        var trained = file.FullyTrained.ToDictionary(key => key, key => file.ReadFullyTrained(key, ScalarType.Float32, device));
         var adapter = new LoraAdapter(factors, trained);
         foreach (var (_, tensor) in adapter.Weights) tensor.DetachFromDisposeScope();
         return adapter;
@@ -55,20 +42,30 @@ public static class PeftFolder
         ArgumentNullException.ThrowIfNull(adapter);
         ArgumentNullException.ThrowIfNull(config);
         ArgumentNullException.ThrowIfNull(baseName);
+        var saved = adapter.FullyTrained.Keys.Select(key => ModuleToSave(key, config)).Distinct().Order(StringComparer.Ordinal).ToList();
+        Write(folder, adapter, saved, new PeftNotes(baseName, dropout, saved.Count > 0 ? "SEQ_CLS" : null));
+    }
+
+    /// <summary>Writes the adapter of a base of any architecture.</summary>
+    /// <param name="folder">Created when missing; an adapter in it is replaced.</param>
+    /// <param name="adapter">At least one changed matrix, named as PEFT names modules.</param>
+    /// <param name="modulesToSave">The modules that hold what was trained in full.</param>
+    /// <param name="notes">For the reader of the file.</param>
+    internal static void Write(string folder, LoraAdapter adapter, IReadOnlyList<string> modulesToSave, PeftNotes notes)
+    {
         if (adapter.Factors.Count == 0) throw new ArgumentException("The adapter changes no matrix; there is nothing to write.", nameof(adapter));
         Directory.CreateDirectory(folder);
-        var (configPath, weightsPath) = (Path.Combine(folder, PeftConfigJson.FileName), Path.Combine(folder, WeightsFileName));
+        var (configPath, weightsPath) = (Path.Combine(folder, PeftConfigJson.FileName), Path.Combine(folder, PeftFile.WeightsFileName));
         AtomicFile.EnsureWritable(weightsPath);
         File.Delete(weightsPath);           // writing that is cut off leaves no adapter rather than a mixture of two
 
-        var saved = adapter.FullyTrained.Keys.Select(key => ModuleToSave(key, config)).Distinct().Order(StringComparer.Ordinal).ToList();
         AtomicFile.Write(configPath, stream =>
         {
             using var json = new Utf8JsonWriter(stream, new JsonWriterOptions { Indented = true, NewLine = "\n" });
-            PeftConfigJson.Write(json, adapter.Factors, dropout, saved, baseName, isClassifier: saved.Count > 0);
+            PeftConfigJson.Write(json, adapter.Factors, modulesToSave, notes);
         });
         SafetensorsWriter.Write(
-            weightsPath, [.. adapter.Weights.Select(pair => KeyValuePair.Create(Prefix + pair.Key, pair.Value))],
+            weightsPath, [.. adapter.Weights.Select(pair => KeyValuePair.Create(PeftFile.Prefix + pair.Key, pair.Value))],
             new Dictionary<string, string> { ["format"] = "pt" });
     }
 
@@ -77,67 +74,5 @@ public static class PeftFolder
     {
         var inside = key.StartsWith($"{config.CheckpointPrefix}.", StringComparison.Ordinal) ? key[(config.CheckpointPrefix.Length + 1)..] : key;
         return inside.Split('.')[0];
-    }
-
-    private static string Existing(string folder, string name)
-    {
-        var path = Path.Combine(folder, name);
-        if (File.Exists(path)) return path;
-        throw new InvalidDataException(name == WeightsFileName && File.Exists(Path.Combine(folder, PickleFileName))
-            ? $"{folder}: the adapter is in '{PickleFileName}', a Python pickle, which can run any program and is never opened here; "
-                + "save it again with PEFT's save_pretrained(…, safe_serialization=True)."
-            : $"{folder}: there is no {name}; a PEFT adapter has {PeftConfigJson.FileName} and {WeightsFileName}.");
-    }
-
-    /// <summary>Which tensor of the file is what.</summary>
-    private sealed record Layout(
-        Dictionary<string, (string? Down, string? Up)> Pairs, Dictionary<string, string> FullyTrained, List<string> Faults)
-    {
-        public static Layout Of(Checkpoint file, PeftConfig peft, EncoderConfig config)
-        {
-            var layout = new Layout([], [], []);
-            foreach (var key in file.Entries.Keys.Order(StringComparer.Ordinal)) layout.Sort(key, peft, config);
-            foreach (var (module, pair) in layout.Pairs) layout.Check(module, pair, file, peft);
-            if (layout.Pairs.Count == 0 && layout.Faults.Count == 0) layout.Faults.Add("there is no pair of lora_A and lora_B");
-            return layout;
-        }
-
-        private void Sort(string fileKey, PeftConfig peft, EncoderConfig config)
-        {
-            if (!fileKey.StartsWith(Prefix, StringComparison.Ordinal))
-            {
-                Faults.Add($"{MessageText.Quote(fileKey)} does not begin with '{Prefix}'");
-                return;
-            }
-            var key = CheckpointKeys.Canonical(fileKey[Prefix.Length..], config);
-            if (key is null) return;
-            if (key.EndsWith(DownSuffix, StringComparison.Ordinal)) Add(key[..^DownSuffix.Length], (fileKey, null), fileKey);
-            else if (key.EndsWith(UpSuffix, StringComparison.Ordinal)) Add(key[..^UpSuffix.Length], (null, fileKey), fileKey);
-            else if (key.Contains(".lora_", StringComparison.Ordinal)) Faults.Add($"{MessageText.Quote(fileKey)} is a part of LoRA that is not supported");
-            else if (!peft.Saves(key)) Faults.Add($"{MessageText.Quote(fileKey)} is neither a LoRA factor nor in modules_to_save");
-            else if (!FullyTrained.TryAdd(key, fileKey)) Faults.Add($"{MessageText.Quote(fileKey)} is there twice, under two spellings");
-        }
-
-        private void Add(string module, (string? Down, string? Up) found, string fileKey)
-        {
-            var (down, up) = Pairs.GetValueOrDefault(module);
-            if ((found.Down is not null && down is not null) || (found.Up is not null && up is not null))
-                Faults.Add($"{MessageText.Quote(fileKey)} is there twice, under two spellings");
-            Pairs[module] = (found.Down ?? down, found.Up ?? up);
-        }
-
-        private void Check(string module, (string? Down, string? Up) pair, Checkpoint file, PeftConfig peft)
-        {
-            if (pair is not ({ } down, { } up))
-            {
-                Faults.Add($"{MessageText.Quote(module)} has {(pair.Down is null ? "no lora_A" : "no lora_B")}");
-                return;
-            }
-            var (a, b, rank) = (file.Entries[down], file.Entries[up], peft.RankOf(module));
-            if (a.Shape.Count != 2 || b.Shape.Count != 2 || a.Shape[0] != b.Shape[1] || a.ElementCount == 0 || b.ElementCount == 0)
-                Faults.Add($"{MessageText.Quote(module)} has lora_A {a.ShapeText} and lora_B {b.ShapeText}; (rank, in) and (out, rank) were wanted");
-            else if (a.Shape[0] != rank)
-                Faults.Add($"{MessageText.Quote(module)} has rank {a.Shape[0]}, {PeftConfigJson.FileName} says {rank}");
-        }
     }
 }

@@ -35,6 +35,9 @@ public sealed class Checkpoint : IDisposable
     /// <summary>Names of the files or streams that hold the tensors, without folders, sorted.</summary>
     public IReadOnlyList<string> FileNames => [.. _files.Select(file => Path.GetFileName(file.Source)).Order(StringComparer.Ordinal)];
 
+    /// <summary>The file, or all shards.</summary>
+    internal IReadOnlyCollection<SafetensorsFile> Files => _files;
+
     /// <summary>Opens a checkpoint folder, or a single safetensors file.</summary>
     /// <param name="path">A folder with <c>model.safetensors</c> or <c>model.safetensors.index.json</c> (the former wins), or a file.</param>
     /// <exception cref="DirectoryNotFoundException">There is nothing at <paramref name="path"/>.</exception>
@@ -82,6 +85,9 @@ public sealed class Checkpoint : IDisposable
         }
         return tensor.MoveToOuterDisposeScope();
     }
+
+    /// <summary>Whether the tensor called so is read from this file: another shard may hold a copy that the index does not name.</summary>
+    internal bool IsReadFrom(SafetensorsFile file, string name) => _fileOf.GetValueOrDefault(name) == file;
 
     /// <summary>Hands the stored bytes of one tensor to <paramref name="visit"/>, in order, through a small buffer.</summary>
     internal void ForEachStretch(string name, Action<ReadOnlySpan<byte>> visit) => FileOf(name).ForEachStretch(name, visit);

@@ -7,7 +7,7 @@ namespace MLNetLoRA.Modeling;
 /// <remarks>Thread safe. Tensors that were read outlive the file.</remarks>
 public sealed class SafetensorsFile : IDisposable
 {
-    private const int HashBufferBytes = 1 << 20;
+    private const int BufferBytes = 1 << 20;
 
     private readonly IRandomAccessBytes _bytes;
     private readonly SafetensorsHeader _header;
@@ -92,13 +92,49 @@ public sealed class SafetensorsFile : IDisposable
     internal void ForEachStretch(string name, Action<ReadOnlySpan<byte>> visit)
     {
         var entry = Entry(name);
-        var buffer = ArrayPool<byte>.Shared.Rent(HashBufferBytes);
+        CopyBytes(_header.DataStart + entry.Offset, entry.ByteCount, visit);
+    }
+
+    /// <summary>Writes this file again, to the byte, but for the values of some tensors: header, layout and metadata stay.</summary>
+    /// <param name="destination">Written from its present position; need not seek.</param>
+    /// <param name="replace">
+    /// Asked once for each tensor, in the order of the data: a tensor of the same shape and element type, which is disposed here, or null to
+    /// keep the stored bytes. One tensor is in memory at a time.
+    /// </param>
+    /// <exception cref="ArgumentException">A replacement has another shape or element type.</exception>
+    internal void CopyTo(Stream destination, Func<SafetensorsEntry, Tensor?> replace)
+    {
+        CopyBytes(0, _header.DataStart, bytes => destination.Write(bytes));
+        // An empty tensor begins where the next one does.
+        foreach (var entry in Entries.Values.OrderBy(entry => entry.Offset).ThenBy(entry => entry.ByteCount))
+        {
+            using var scope = NewDisposeScope();
+            using var tensor = replace(entry);
+            if (tensor is null)
+            {
+                ForEachStretch(entry.Name, bytes => destination.Write(bytes));
+                continue;
+            }
+            if (tensor.dtype != entry.DataType || !tensor.shape.AsSpan().SequenceEqual(entry.Shape.ToArray()))
+                throw new ArgumentException(
+                    $"{MessageText.Quote(entry.Name)} is {entry.ShapeText} in {entry.DataType}; ({string.Join(", ", tensor.shape)}) in {tensor.dtype} cannot take its place.",
+                    nameof(replace));
+            TensorBytes.ForEachStretch(tensor.detach().cpu().contiguous(), bytes => destination.Write(bytes));
+        }
+    }
+
+    /// <summary>Closes the file or stream.</summary>
+    public void Dispose() => _bytes.Dispose();
+
+    private void CopyBytes(long start, long count, Action<ReadOnlySpan<byte>> visit)
+    {
+        var buffer = ArrayPool<byte>.Shared.Rent(BufferBytes);
         try
         {
-            for (long done = 0; done < entry.ByteCount;)
+            for (long done = 0; done < count;)
             {
-                var stretch = buffer.AsSpan(0, (int)Math.Min(buffer.Length, entry.ByteCount - done));
-                _bytes.ReadExactly(_header.DataStart + entry.Offset + done, stretch, Source);
+                var stretch = buffer.AsSpan(0, (int)Math.Min(buffer.Length, count - done));
+                _bytes.ReadExactly(start + done, stretch, Source);
                 visit(stretch);
                 done += stretch.Length;
             }
@@ -108,9 +144,6 @@ public sealed class SafetensorsFile : IDisposable
             ArrayPool<byte>.Shared.Return(buffer);
         }
     }
-
-    /// <summary>Closes the file or stream.</summary>
-    public void Dispose() => _bytes.Dispose();
 
     private SafetensorsEntry Entry(string name)
     {
