@@ -53,7 +53,7 @@ internal static class CommandLine
 
     // A RootCommand would be called after its assembly; this one is called what the user types.
     private static Command Root(Terminal terminal) =>
-        new("mlnet-lora", "Fine-tune pretrained text models and score text with them.")
+        new("mlnet-lora", "Fine-tune pretrained text models, score text with them, show and repair what fine-tuning did to them.")
         {
             new HelpOption(),
             new VersionOption(),
@@ -61,6 +61,8 @@ internal static class CommandLine
             PredictVerb.Create(terminal),
             ForwardVerb.Create(terminal),
             InfoVerb.Create(terminal),
+            InspectVerb.Create(terminal),
+            RescaleVerb.Create(terminal),
         };
 
     private static string UsageFault(ParseResult parsed, Command root)

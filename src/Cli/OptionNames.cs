@@ -14,6 +14,7 @@ internal static partial class OptionNames
         ("MaxSteps", "--max-steps"), ("EvaluateEverySteps", "--evaluate-every"), ("CheckpointEverySteps", "--checkpoint-every"),
         ("Set Resume", "Give --resume"), ("CheckpointFolder", "--checkpoint folder"), ("Schedule was", "--schedule was"), ("Seed was", "--seed was"),
         ("InitialModel", "--initial"), ("Use FullFineTuningTextClassification", "Use --method full"),
+        ("Epsilon holds", "--epsilon holds"), ("TopK holds", "--top-k holds"), ("Scale is", "--scale is"),
         ("set Device or GpuDeviceId", "set --device"), ("Device is", "--device is"), ("Device says", "--device says"),
     ];
 

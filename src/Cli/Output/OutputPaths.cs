@@ -38,6 +38,21 @@ internal static class OutputPaths
         CheckFile(Path.Combine(existing, Checkpoint.FileName));
     }
 
+    /// <summary>Checks that a folder to be written is none that is read, and holds no file that is read.</summary>
+    /// <exception cref="BadInputException">It is, or does.</exception>
+    public static void CheckApart(string option, string folder, IEnumerable<(string Option, string? Path)> inputs)
+    {
+        foreach (var (input, path) in inputs)
+            if (path is not null && PathComparer.Equals(Resolved(folder), Resolved(Directory.Exists(path) ? path : Path.GetDirectoryName(Path.GetFullPath(path))!)))
+                throw new BadInputException($"{folder}: {input} is read from this folder; choose another for {option}.");
+    }
+
+    private static string Resolved(string folder)
+    {
+        var full = Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder));
+        return Directory.Exists(full) ? new DirectoryInfo(full).ResolveLinkTarget(returnFinalTarget: true)?.FullName ?? full : full;
+    }
+
     private static void CheckFile(string path)
     {
         try

@@ -7,6 +7,9 @@ namespace MLNetLoRA.Cli.Output;
 /// <remarks>Bars and colours appear only on a terminal (and colours not under NO_COLOR); a file or pipe gets plain lines.</remarks>
 internal sealed class Terminal
 {
+    // A file or pipe has no edge at which lines have to break.
+    private const int WidthOfFiles = 240;
+
     private readonly TextWriter _plainError;
     private readonly IAnsiConsole _output;
     private readonly IAnsiConsole _error;
@@ -41,5 +44,10 @@ internal sealed class Terminal
         }
     }
 
-    private static IAnsiConsole On(TextWriter writer) => AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(writer) });
+    private static IAnsiConsole On(TextWriter writer)
+    {
+        var console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(writer) });
+        if (!console.Profile.Out.IsTerminal) console.Profile.Width = WidthOfFiles;
+        return console;
+    }
 }

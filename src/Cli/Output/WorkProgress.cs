@@ -11,6 +11,9 @@ internal sealed class WorkProgress(Action<string> write, Func<ProgressTask>? add
     private bool _hasBegun;
     private ProgressTask? _bar;
 
+    /// <summary>Whether a bar shows how far the work is; a file or pipe gets lines only.</summary>
+    public bool HasBar => addBar is not null;
+
     /// <summary>Says a line, at once or when the work begins.</summary>
     public void Say(string line)
     {
@@ -33,12 +36,16 @@ internal sealed class WorkProgress(Action<string> write, Func<ProgressTask>? add
     }
 
     /// <summary>How far the work is.</summary>
-    public void Advance(long done, long total)
+    /// <param name="done">Steps done.</param>
+    /// <param name="total">Steps there are.</param>
+    /// <param name="title">What stands beside the bar; null leaves it.</param>
+    public void Advance(long done, long total, string? title = null)
     {
         if (!_hasBegun) Begin();
         if (addBar is null) return;
         _bar ??= addBar();
         _bar.MaxValue = total;
         _bar.Value = done;
+        if (title is not null) _bar.Description = title;
     }
 }

@@ -67,6 +67,24 @@ internal static class VerbOptions
     /// <summary>An option without a value: given or not.</summary>
     public static Option<bool> Flag(string name, string description) => new(name) { Description = description, Arity = ArgumentArity.Zero };
 
+    /// <summary>Numbers separated by commas; null leaves the choice to the library.</summary>
+    public static Option<IReadOnlyList<T>?> Numbers<T>(string name, string description) where T : struct, INumber<T> => new(name)
+    {
+        Description = description,
+        HelpName = "N[,…]",
+        CustomParser = result =>
+        {
+            var typed = result.Tokens[0].Value;
+            var numbers = new List<T>();
+            foreach (var part in typed.Split(',', StringSplitOptions.TrimEntries))
+            {
+                if (T.TryParse(part, NumberStyles.Float, CultureInfo.InvariantCulture, out var number)) numbers.Add(number);
+                else result.AddError($"{name} is '{typed}'; {(typeof(T) == typeof(int) ? "whole numbers" : "numbers")} separated by commas were wanted.");
+            }
+            return numbers;
+        },
+    };
+
     /// <summary>One of a few words.</summary>
     public static Option<string?> Choice(string name, string description, params string[] words)
     {

@@ -1,0 +1,119 @@
+using System.CommandLine;
+using System.Globalization;
+using MLNetLoRA.Cli.Output;
+using MLNetLoRA.Cli.Rescaling;
+using MLNetLoRA.Cli.Spectra;
+using MLNetLoRA.Modeling;
+
+namespace MLNetLoRA.Cli.Verbs;
+
+/// <summary>mlnet-lora rescale: multiplies intruder dimensions by a factor, or does what is to be compared with that.</summary>
+internal sealed class RescaleVerb
+{
+    private const string Norm = "norm";
+    private const string Exact = "exact";
+
+    private static readonly Dictionary<string, RescalingKind> Kinds = new()
+    {
+        ["top"] = RescalingKind.Top,
+        ["all"] = RescalingKind.All,
+        ["neighbour"] = RescalingKind.Neighbour,
+        ["uniform"] = RescalingKind.Uniform,
+        ["uniform-global"] = RescalingKind.UniformGlobal,
+    };
+
+    private readonly ChangeInputs _inputs = new();
+    private readonly SpectralOptions _spectral = new();
+    private readonly Option<double?> _scale = VerbOptions.Number<double>(
+        "--scale", "The factor: 1 leaves an intruder as it is, 0 removes it, above 1 amplifies it.", least: 0);
+    private readonly Option<string?> _which = VerbOptions.Choice(
+        "--which",
+        "top (default): the first intruder of each matrix. all: every intruder. Controls: neighbour, the pretrained direction next to it; "
+        + "uniform, the whole change of each matrix, moved as far as all its intruders would be; uniform-global, one factor for all matrices.",
+        [.. Kinds.Keys]);
+    private readonly Option<string?> _match = VerbOptions.Choice(
+        "--match", "uniform, uniform-global: what is made equal, the distance moved (default) or the norm of the change left.", "distance", Norm);
+    private readonly Option<int?> _rank = Rank();
+    private readonly Option<string> _out = VerbOptions.Required(
+        "--out", "The folder to write: with --adapter an adapter in PEFT's files, with --tuned a checkpoint of the same files. A model in it is replaced.", "DIR");
+    private readonly Option<string> _device = VerbOptions.Device();
+    private readonly Option<string?> _json = VerbOptions.Json();
+
+    private readonly Terminal _terminal;
+
+    private RescaleVerb(Terminal terminal) => _terminal = terminal;
+
+    public static Command Create(Terminal terminal)
+    {
+        var verb = new RescaleVerb(terminal);
+        verb._scale.Required = true;
+        var command = new Command("rescale", "Scale intruder dimensions down (or up) and write the model that results.");
+        verb._inputs.AddTo(command);
+        verb._spectral.AddTo(command);
+        Option[] options = [verb._scale, verb._which, verb._match, verb._rank, verb._out, verb._device, verb._json];
+        foreach (var option in options) command.Add(option);
+        command.SetAction((parsed, cancellation) => Task.Run(() => verb.Run(parsed, cancellation), CancellationToken.None));
+        return command;
+    }
+
+    private int Run(ParseResult parsed, CancellationToken cancellation)
+    {
+        var (settings, rescaling, which) = (_spectral.ReadSingle(parsed), ReadRescaling(parsed), parsed.GetValue(_which) ?? "top");
+        TorchNativeLibrary.EnsureLoaded();
+        var device = VerbOptions.ChooseDevice(parsed.GetValue(_device)!);
+        var (folder, json) = (parsed.GetValue(_out)!, parsed.GetValue(_json));
+        OutputPaths.Check([("--json", json)], _inputs.Paths(parsed));
+        OutputPaths.CheckApart("--out", folder, _inputs.Paths(parsed));
+        OutputPaths.CheckFolder(folder);
+        using var changes = _inputs.Open(parsed);
+        var cache = _spectral.OpenCache(parsed);
+        var summary = _terminal.Follow("Rescaling", progress =>
+        {
+            var spectra = new SpectrumPass(changes, settings, cache, device);
+            var counter = new MatrixProgress(progress, "Rescaling", spectra.Names.Count * (RescalePass.LooksTwice(rescaling) ? 2 : 1));
+            var pass = new RescalePass(spectra, rescaling, () => counter.Step(cancellation));
+            pass.Prepare();
+            var (matrices, form) = Write(changes, pass, parsed.GetValue(_rank), folder);
+            cache.Tell(progress);
+            return new RescaleSummary(matrices, rescaling.Scale, which, form, counter.Seconds, changes.Skipped);
+        });
+        JsonReport.Write(json, summary);
+        _terminal.Show(summary.ToTable());
+        return CommandLine.Done;
+    }
+
+    private static (IReadOnlyList<RescaledMatrix>, string Form) Write(IWeightChanges changes, RescalePass pass, int? rank, string folder) => changes switch
+    {
+        CheckpointChanges checkpoints => (CheckpointRescaling.Write(checkpoints, pass, rank, folder), CheckpointRescaling.Form),
+        AdapterChanges adapter => (AdapterRescaling.Write(adapter, pass, rank, folder), AdapterRescaling.Form),
+        _ => throw new InvalidOperationException($"{changes.GetType().Name} cannot be written."),
+    };
+
+    private IntruderRescaling ReadRescaling(ParseResult parsed)
+    {
+        var kind = Kinds[parsed.GetValue(_which) ?? "top"];
+        if (parsed.IsGiven(_match) && kind is not (RescalingKind.Uniform or RescalingKind.UniformGlobal))
+            throw new BadInputException($"--match has no effect with --which {parsed.GetValue(_which) ?? "top"}; leave it out.");
+        var rescaling = new IntruderRescaling
+        {
+            Kind = kind,
+            Scale = parsed.GetValue(_scale)!.Value,
+            Match = parsed.GetValue(_match) == Norm ? RescalingMatch.Norm : RescalingMatch.Distance,
+        };
+        return rescaling.Faults().ToList() is { Count: > 0 } faults ? throw new BadInputException(OptionNames.AsTyped(string.Join(' ', faults))) : rescaling;
+    }
+
+    private static Option<int?> Rank() => new("--rank")
+    {
+        Description = "exact (default), or the rank that each change is cut to.",
+        HelpName = "exact|N",
+        CustomParser = result =>
+        {
+            var typed = result.Tokens[0].Value;
+            if (typed == Exact) return null;
+            if (int.TryParse(typed, NumberStyles.None, CultureInfo.InvariantCulture, out var rank) && rank >= 1) return rank;
+            result.AddError($"--rank is '{typed}'; use {Exact}, or a whole number from 1.");
+            return null;
+        },
+    };
+}
