@@ -5,8 +5,8 @@ namespace MLNetLoRA.Cli.Tests;
 public class CommandLineTests
 {
     [Theory]
-    [InlineData("", "The verb is missing; use one of: train, predict, forward, info.")]
-    [InlineData("inspect", "There is no verb 'inspect'; use one of: train, predict, forward, info.")]
+    [InlineData("", "The verb is missing; use one of: train, predict, forward, info, inspect, rescale.")]
+    [InlineData("merge", "There is no verb 'merge'; use one of: train, predict, forward, info, inspect, rescale.")]
     [InlineData("train", "Option '--task' is required.")]
     [InlineData("train --task causal --base b --data d", "--task is 'causal'; use classify or masked.")]
     [InlineData("train --task classify --base b --data d --method dora", "--method is 'dora'; use lora or full.")]
@@ -17,7 +17,27 @@ public class CommandLineTests
     [InlineData("predict --model m --data d --out p --delimiter ab", "--delimiter is 'ab'; use tab, comma, semicolon or one character.")]
     [InlineData("predict --model m --data d --out p --device gpu", "--device is 'gpu'; use cpu, cuda, or cuda:N with N from 0.")]
     [InlineData("predict --model m --data d --out p --device cuda:99", "--device is 'cuda:99', but ")]
-    [InlineData("forward --base b --inputs i --out o --adapter a", "Unrecognized command or argument '--adapter'.")]
+    [InlineData("inspect --base b", "The fine-tuned model is missing; give --tuned Y or --adapter DIR.")]
+    [InlineData("inspect --base b --tuned t --adapter a", "--tuned and --adapter are both given; give one of them.")]
+    [InlineData("inspect --base b --tuned t --model m.mlnet", "Unrecognized command or argument '--model'.")]
+    [InlineData("inspect --base b --tuned t --epsilon 0", "--epsilon holds 0; use a cosine above 0 and below 1")]
+    [InlineData("inspect --base b --tuned t --epsilon 0.5,1", "--epsilon holds 1; use a cosine above 0 and below 1")]
+    [InlineData("inspect --base b --tuned t --epsilon NaN", "--epsilon holds NaN; use a cosine above 0 and below 1")]
+    [InlineData("inspect --base b --tuned t --epsilon half", "--epsilon is 'half'; numbers separated by commas were wanted.")]
+    [InlineData("inspect --base b --tuned t --top-k 0", "--top-k holds 0; use 1 or more")]
+    [InlineData("inspect --base b --tuned t --top-k 10,1.5", "--top-k is '10,1.5'; whole numbers separated by commas were wanted.")]
+    [InlineData("inspect --base b --tuned t --method exact", "--method is 'exact'; use fast or reference.")]
+    [InlineData("inspect --base b --tuned t --side both", "--side is 'both'; use left or right.")]
+    [InlineData("rescale --base b --tuned t --out o", "Option '--scale' is required.")]
+    [InlineData("rescale --base b --tuned t --out o --scale -0.5", "--scale is -0.5; use 0 or more.")]
+    [InlineData("rescale --base b --tuned t --out o --scale NaN", "--scale is NaN; use 0 or more")]
+    [InlineData("rescale --base b --tuned t --out o --scale 1e999", "--scale is ∞; use 0 or more")]
+    [InlineData("rescale --base b --out o --scale 1", "The fine-tuned model is missing; give --tuned Y or --adapter DIR.")]
+    [InlineData("rescale --base b --tuned t --out o --scale 1 --which balance", "--which is 'balance'; use top or all or neighbour or uniform or uniform-global.")]
+    [InlineData("rescale --base b --tuned t --out o --scale 1 --rank 0", "--rank is '0'; use exact, or a whole number from 1.")]
+    [InlineData("rescale --base b --tuned t --out o --scale 1 --epsilon 0.5,0.7", "--epsilon holds 2 numbers; give the one")]
+    [InlineData("rescale --base b --tuned t --out o --scale 1 --top-k 1,2", "--top-k holds 2 numbers; give the one")]
+    [InlineData("rescale --base b --tuned t --out o --scale 1 --match norm", "--match has no effect with --which top; leave it out.")]
     public void Invoke_BadUsage_IsRefusedInOneLine(string arguments, string expected) =>
         Run.Of(arguments.Split(' ', StringSplitOptions.RemoveEmptyEntries)).AssertRefused(expected);
 
@@ -41,7 +61,7 @@ public class CommandLineTests
 
         Assert.Equal((CommandLine.Done, ""), (run.ExitCode, run.Error));
         Assert.Contains("mlnet-lora [command]", run.Output);
-        foreach (var verb in new[] { "train", "predict", "forward" }) Assert.Contains($"\n  {verb} ", run.Output);
-        foreach (var verb in new[] { "inspect", "rescale", "forget", "generate", "merge" }) Assert.DoesNotContain($"\n  {verb} ", run.Output);
+        foreach (var verb in new[] { "train", "predict", "forward", "inspect", "rescale" }) Assert.Contains($"\n  {verb} ", run.Output);
+        foreach (var verb in new[] { "forget", "generate", "merge" }) Assert.DoesNotContain($"\n  {verb} ", run.Output);
     }
 }

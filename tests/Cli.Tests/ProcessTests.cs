@@ -25,7 +25,7 @@ public class ProcessTests(TinyBase tiny)
         var (code, output, error) = Run("guess");
 
         Assert.Equal((2, ""), (code, output));
-        Assert.Equal("mlnet-lora: There is no verb 'guess'; use one of: train, predict, forward, info. See mlnet-lora --help.", error.Trim());
+        Assert.Equal("mlnet-lora: There is no verb 'guess'; use one of: train, predict, forward, info, inspect, rescale. See mlnet-lora --help.", error.Trim());
     }
 
     [Fact]
@@ -111,27 +111,55 @@ public class ProcessTests(TinyBase tiny)
             .ToDictionary(path => path, path => File.ReadAllBytes(path).Aggregate(17, HashCode.Combine));
     }
 
+    [Fact]
+    public void Rescale_OnAFullDisk_FailsAndLeavesNothing()
+    {
+        using var folder = new TemporaryFolder();
+        var before = TensorFile.Write(folder.File("base.safetensors"), 1, ("a.weight", [64, 64]));
+        var after = TensorFile.Write(folder.File("tuned.safetensors"), 2, ("a.weight", [64, 64]));
+        var disk = Directory.CreateDirectory(folder.File("disk")).FullName;
+        string[] program = ["dotnet", Program, "rescale", "--base", before, "--tuned", after, "--scale", "0", "--out", Path.Combine(disk, "out"), "--no-cache"];
+
+        // A disk of two pages, which only this process sees.
+        var (code, output, error) = RunAsOwnRoot("mount -t tmpfs -o size=8k none \"$0\" && { \"$@\"; code=$?; ls -A \"$0\"; exit $code; }", [disk, .. program]);
+
+        Assert.Equal((CommandLine.Failed, ""), (code, output));
+        Assert.StartsWith($"mlnet-lora: {Path.Combine(disk, "out")}: nothing was written: No space left on device", error);
+    }
+
     private static void Start(params string[] arguments)
     {
         var (code, _, error) = Run(arguments);
         Assert.True(code == CommandLine.Done, error);
     }
 
-    private static (int Code, string Output, string Error) Run(params string[] arguments)
+    private static (int Code, string Output, string Error) RunAsOwnRoot(string script, params string[] arguments)
     {
-        using var process = Process.Start(StartOf(arguments))!;
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "Only Linux lets a process have a disk of its own.");
+        Assert.SkipUnless(Run(Quiet(new ProcessStartInfo("sh", ["-c", "unshare -rm mount -t tmpfs none /mnt"]))).Code == 0, "This system lets no process have mounts of its own.");
+        return Run(Quiet(new ProcessStartInfo("unshare", ["-rm", "sh", "-c", script, .. arguments])));
+    }
+
+    private static (int Code, string Output, string Error) Run(params string[] arguments) => Run(StartOf(arguments));
+
+    private static (int Code, string Output, string Error) Run(ProcessStartInfo start)
+    {
+        using var process = Process.Start(start)!;
         var output = process.StandardOutput.ReadToEndAsync();
         var error = process.StandardError.ReadToEnd();
         process.WaitForExit();
         return (process.ExitCode, output.Result, error);
     }
 
+    private static string Program => Path.Combine(AppContext.BaseDirectory, "MLNetLoRA.Cli.dll");
+
+    private static ProcessStartInfo StartOf(string[] arguments) => Quiet(new ProcessStartInfo("dotnet", [Program, .. arguments]));
+
     // One thread each: several small processes at once would otherwise fight for the same cores.
-    private static ProcessStartInfo StartOf(string[] arguments) =>
-        new("dotnet", [Path.Combine(AppContext.BaseDirectory, "MLNetLoRA.Cli.dll"), .. arguments])
-        {
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-            Environment = { ["OMP_NUM_THREADS"] = "1" },
-        };
+    private static ProcessStartInfo Quiet(ProcessStartInfo start)
+    {
+        (start.RedirectStandardOutput, start.RedirectStandardError) = (true, true);
+        start.Environment["OMP_NUM_THREADS"] = "1";
+        return start;
+    }
 }

@@ -8,7 +8,9 @@ internal static class AdapterModules
     public static Dictionary<string, string> ByBaseKey(PeftFile adapter, Checkpoint baseCheckpoint)
     {
         var keyOf = baseCheckpoint.Entries.Keys.ToLookup(MatrixKeys.NameOf, StringComparer.Ordinal);
-        var ends = baseCheckpoint.Entries.Keys.SelectMany(key => Ends(MatrixKeys.NameOf(key)).Select(end => (end, key))).ToLookup(pair => pair.end, pair => pair.key, StringComparer.Ordinal);
+        var ends = baseCheckpoint.Entries.Keys
+            .SelectMany(key => Ends(MatrixKeys.NameOf(key)).Select(end => (end, key)))
+            .ToLookup(pair => pair.end, pair => pair.key, StringComparer.Ordinal);
         var modules = new Dictionary<string, string>(StringComparer.Ordinal);
         var faults = new List<string>();
         foreach (var module in adapter.Modules.Order(NaturalOrder.Instance))
@@ -16,11 +18,12 @@ internal static class AdapterModules
             var candidates = keyOf.Contains(module) ? keyOf[module].ToList() : [.. ends[module].Concat(Ends(module).SelectMany(end => keyOf[end]))];
             if (candidates is not [var key]) faults.Add(candidates.Count == 0
                 ? $"{MessageText.Quote(module)} is no matrix of the base"
-                : $"{MessageText.Quote(module)} may be any of {MessageText.List(candidates)}");
+                : $"{MessageText.Quote(module)} may be any of {MessageText.List([.. candidates.Order(NaturalOrder.Instance)])}");
             else if (Misfit(module, adapter, baseCheckpoint.Entries[key]) is { } misfit) faults.Add(misfit);
             else if (!modules.TryAdd(key, module)) faults.Add($"{MessageText.Quote(module)} and {MessageText.Quote(modules[key])} both mean {MessageText.Quote(key)}");
         }
-        if (faults.Count > 0) throw new InvalidDataException($"{adapter.Source}: the adapter was made for another base than {baseCheckpoint.Source}: {MessageText.Some(faults)}.");
+        if (faults.Count > 0)
+            throw new InvalidDataException($"{adapter.Source}: the adapter was made for another base than {baseCheckpoint.Source}: {MessageText.Some(faults)}.");
         return modules;
     }
 

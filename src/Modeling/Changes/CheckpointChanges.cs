@@ -25,11 +25,12 @@ public sealed class CheckpointChanges : IWeightChanges
         foreach (var (key, pair) in pairs)
         {
             var reason = MatrixKeys.WhySkipped((pair.Tuned ?? pair.Base)!);
-            if (pair.Base is null || pair.Tuned is null) skipped.Add(key, $"{reason ?? "constant"}, only in the {(pair.Base is null ? "tuned checkpoint" : "base")}");
+            if (pair is not ({ } before, { } after)) skipped.Add(key, $"{reason ?? "constant"}, only in the {(pair.Base is null ? "tuned checkpoint" : "base")}");
             else if (reason is not null) skipped.Add(key, reason);
-            else if (!pair.Base.Shape.SequenceEqual(pair.Tuned.Shape)) faults.Add($"{MessageText.Quote(key)} is {pair.Base.ShapeText} in the base and {pair.Tuned.ShapeText} in the tuned checkpoint");
-            else if (MatrixKeys.WhySkipped(pair.Base) is { } baseReason) faults.Add($"{MessageText.Quote(key)} in the base {baseReason}");
-            else _keys.Add(NameOf(key, pairs), (pair.Base.Name, pair.Tuned.Name));
+            else if (!before.Shape.SequenceEqual(after.Shape))
+                faults.Add($"{MessageText.Quote(key)} is {before.ShapeText} in the base and {after.ShapeText} in the tuned checkpoint");
+            else if (MatrixKeys.WhySkipped(before) is { } baseReason) faults.Add($"{MessageText.Quote(key)} in the base: {baseReason}");
+            else _keys.Add(NameOf(key, pairs), (before.Name, after.Name));
         }
         if (faults.Count > 0) throw new InvalidDataException($"{tuned.Source}: {MessageText.Some(faults)}. Compare checkpoints of one model.");
         if (_keys.Count == 0) throw new InvalidDataException($"{tuned.Source}: none of its {tuned.Entries.Count} tensors is a linear map that can be measured.");
@@ -130,6 +131,6 @@ public sealed class CheckpointChanges : IWeightChanges
     {
         var names = here.Where(pair => !there.ContainsKey(pair.Key) && !MatrixKeys.MayBeMissing(pair.Value))
             .Select(pair => pair.Value.Name).Order(NaturalOrder.Instance).ToList();
-        return names.Count == 0 ? null : $"{lacking.Source}: lacks {names.Count} tensors of the {other}: {MessageText.List(names)}";
+        return names.Count == 0 ? null : $"{lacking.Source}: lacks {names.Count} tensor{(names.Count == 1 ? "" : "s")} of the {other}: {MessageText.List(names)}";
     }
 }

@@ -24,6 +24,10 @@ internal static class AtomicFolder
             if (Directory.Exists(full)) Replace(stage, full, opening);
             else MoveWhole(stage, full);
         }
+        catch (IOException e)
+        {
+            throw new IOException($"{folder}: nothing was written: {e.Message}", e);
+        }
         finally
         {
             if (Directory.Exists(stage)) Directory.Delete(stage, recursive: true);
