@@ -31,7 +31,7 @@ public class CommandLineTests
     [InlineData("rescale --base b --tuned t --out o", "Option '--scale' is required.")]
     [InlineData("rescale --base b --tuned t --out o --scale -0.5", "--scale is -0.5; use 0 or more.")]
     [InlineData("rescale --base b --tuned t --out o --scale NaN", "--scale is NaN; use 0 or more")]
-    [InlineData("rescale --base b --tuned t --out o --scale 1e999", "--scale is ∞; use 0 or more")]
+    [InlineData("rescale --base b --tuned t --out o --scale 1e999", "--scale is Infinity; use 0 or more")]
     [InlineData("rescale --base b --out o --scale 1", "The fine-tuned model is missing; give --tuned Y or --adapter DIR.")]
     [InlineData("rescale --base b --tuned t --out o --scale 1 --which balance", "--which is 'balance'; use top or all or neighbour or uniform or uniform-global.")]
     [InlineData("rescale --base b --tuned t --out o --scale 1 --rank 0", "--rank is '0'; use exact, or a whole number from 1.")]

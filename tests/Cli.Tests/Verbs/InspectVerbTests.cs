@@ -46,15 +46,15 @@ public sealed class InspectVerbTests(TinyBase tiny) : IDisposable
     {
         var (before, after) = Pair();
 
-        var found = Run.Json(Json, "inspect", "--base", before, "--tuned", after, "--top-k", "2,3", "--no-cache", "--device", "cpu");
+        var found = Run.Json(Json, "inspect", "--base", before, "--tuned", after, "--top-k", "2,3", "--epsilon", "0.999", "--no-cache", "--device", "cpu");
 
         Assert.Equal(
             "{name: string, rows: integer, columns: integer, max_abs_cosine: [number], singular_values: [number], intruders: [integer], "
-            + "by_epsilon: {0.5: [integer]}, margin: number, effective_rank: number, delta_frobenius: number, intruder_energy_share: number, ill_defined: [], "
-            + "evidence: [string], by_top_k: {2: {0.5: [integer]}, 3: {0.5: [integer]}}, base_frobenius: number, tuned_frobenius: number, delta_stable_rank: number}",
+            + "by_epsilon: {0.999: [integer]}, margin: number, effective_rank: number, delta_frobenius: number, intruder_energy_share: number, ill_defined: [], "
+            + "evidence: [string], by_top_k: {2: {0.999: [integer]}, 3: {0.999: [integer]}}, base_frobenius: number, tuned_frobenius: number, delta_stable_rank: number}",
             JsonShape.Of(found.GetProperty("matrices")[0]));
         Assert.Equal(
-            "{matrices: integer, intruders: integer, seconds: number, ill_defined: integer, by_epsilon: {0.5: integer}, delta_frobenius: number, bases_found: integer}",
+            "{matrices: integer, intruders: integer, seconds: number, ill_defined: integer, by_epsilon: {0.999: integer}, delta_frobenius: number, bases_found: integer}",
             JsonShape.Of(found.GetProperty("totals")));
         Assert.Equal("vector", found.GetProperty("skipped").GetProperty("norm.weight").GetString());
     }
