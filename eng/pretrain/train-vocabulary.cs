@@ -16,11 +16,22 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 
+const int FewestEntries = 300;
 const int FewestOccurrences = 2;                // a pair that occurs once is not worth an entry
 
 var textFile = args.Length > 0 ? args[0] : "/tmp/corpus/train.txt";
 var output = args.Length > 1 ? args[1] : "/tmp/corpus/tokenizer";
 var entries = args.Length > 2 ? int.Parse(args[2]) : 8000;
+if (entries < FewestEntries)
+{
+    Console.Error.WriteLine($"ENTRIES is {entries}; use {FewestEntries} or more: 256 bytes and 5 special tokens come first, and a few dozen merges are the least that pays.");
+    return 2;
+}
+if (!File.Exists(textFile) || new FileInfo(textFile).Length == 0)
+{
+    Console.Error.WriteLine($"{textFile}: there is no text; eng/pretrain/prepare.cs writes it.");
+    return 2;
+}
 
 string[] firstSpecials = ["<s>", "<pad>", "</s>", "<unk>"];     // RoBERTa's ids 0 to 3
 const string Mask = "<mask>";                                   // RoBERTa's last id
@@ -63,6 +74,7 @@ while (vocabulary.Count < wanted && heap.TryDequeue(out var best, out _))
 Write();
 Console.WriteLine($"{vocabulary.Count + firstSpecials.Length + 1} entries, {merges.Count} merges");
 Console.WriteLine($"{words.Sum(word => word.Count * word.Symbols.Count):N0} tokens in {textFile}, {words.Length:N0} distinct words");
+return 0;
 
 Word[] CountWords()
 {

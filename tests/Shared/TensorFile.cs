@@ -1,5 +1,4 @@
 using MLNetLoRA.Modeling;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace MLNetLoRA.Testing;

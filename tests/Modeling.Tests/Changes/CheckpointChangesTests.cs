@@ -1,5 +1,4 @@
 using MLNetLoRA.Testing;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace MLNetLoRA.Modeling.Tests.Changes;
