@@ -33,7 +33,7 @@ public class CommandLineTests
     [InlineData("rescale --base b --tuned t --out o --scale NaN", "--scale is NaN; use 0 or more")]
     [InlineData("rescale --base b --tuned t --out o --scale 1e999", "--scale is Infinity; use 0 or more")]
     [InlineData("rescale --base b --out o --scale 1", "The fine-tuned model is missing; give --tuned Y or --adapter DIR.")]
-    [InlineData("rescale --base b --tuned t --out o --scale 1 --which balance", "--which is 'balance'; use top or all or neighbour or uniform or uniform-global.")]
+    [InlineData("rescale --base b --tuned t --out o --scale 1 --which balance", "--which is 'balance'; use top, all, neighbour, uniform or uniform-global.")]
     [InlineData("rescale --base b --tuned t --out o --scale 1 --rank 0", "--rank is '0'; use exact, or a whole number from 1.")]
     [InlineData("rescale --base b --tuned t --out o --scale 1 --epsilon 0.5,0.7", "--epsilon holds 2 numbers; give the one")]
     [InlineData("rescale --base b --tuned t --out o --scale 1 --top-k 1,2", "--top-k holds 2 numbers; give the one")]
