@@ -12,7 +12,6 @@ public sealed class TextClassifier : IDisposable
 {
     private readonly SharedWeights? _base;
     private readonly SequenceClassifier _network;
-    private readonly Device _device;
     private readonly IDisposable? _baseHold;
 
     /// <summary>Builds the scoring network.</summary>
@@ -21,8 +20,14 @@ public sealed class TextClassifier : IDisposable
     /// <param name="device">Where it scores.</param>
     /// <exception cref="InvalidDataException">A parameter is missing or has another shape than the network needs; the caller keeps ownership.</exception>
     public TextClassifier(ClassifierDescription description, IReadOnlyDictionary<string, Tensor> tuned, Device device)
+        : this(description, tuned, device, new Dictionary<string, LoraFactors>())
     {
-        (Description, Tuned, _device) = (description, tuned, device);
+    }
+
+    private TextClassifier(
+        ClassifierDescription description, IReadOnlyDictionary<string, Tensor> tuned, Device device, IReadOnlyDictionary<string, LoraFactors> corrections)
+    {
+        (Description, Tuned, Device, Corrections) = (description, tuned, device, corrections);
         _baseHold = description.Base.HoldWeights();         // to be saved with them, a fully tuned one too
         try
         {
@@ -33,9 +38,10 @@ public sealed class TextClassifier : IDisposable
             var weights = new Dictionary<string, Tensor>(
                 _base is null ? new Dictionary<string, Tensor>() : SequenceClassifier.StartingWeights(_base.Tensors, config, rows: null));
             OverridingKeys = [.. tuned.Keys.Where(key => weights.ContainsKey(key) && !SequenceClassifier.IsHeadKey(key, config)).Order(StringComparer.Ordinal)];
-            foreach (var (key, tensor) in tuned) weights[key] = tensor;
+            var projections = new CorrectedProjections(description.Projections, corrections);
+            foreach (var (key, tensor) in tuned.Concat(projections.Weights)) weights[key] = tensor;
             var source = new ParameterSource(weights, device, isTrainable: _ => false, generator: null);
-            _network = new SequenceClassifier(description.ScoringContext, source, description.ClassCount);
+            _network = new SequenceClassifier(new NetworkContext(description.Base.Config, projections, Dropout: null), source, description.ClassCount);
             _network.eval();
             UnusedKeys = [.. tuned.Keys.Except(source.Taken).Order(StringComparer.Ordinal)];
             if (_base is not null) description.Base.ShareWeightsOn(device);
@@ -63,6 +69,65 @@ public sealed class TextClassifier : IDisposable
     /// <summary>Keys of <see cref="Tuned"/> that stand in place of frozen ones of the base beneath an adapter, sorted; none in what a fit made.</summary>
     public IReadOnlyList<string> OverridingKeys { get; }
 
+    /// <summary>Low-rank corrections beside the fine-tuned matrices, by checkpoint key without ".weight". Owned by this object.</summary>
+    public IReadOnlyDictionary<string, LoraFactors> Corrections { get; }
+
+    /// <summary>Where it scores.</summary>
+    public Device Device { get; }
+
+    /// <summary>Another classifier over the same weights, with further corrections beside its matrices: W + Σ scale · B A.</summary>
+    /// <remarks>
+    /// Base and tuned weights are shared, not copied: they go with the last classifier that uses them. Corrections of a matrix that already
+    /// has some come beside those.
+    /// </remarks>
+    /// <param name="corrections">By checkpoint key of the matrix without ".weight"; they stay the caller's.</param>
+    /// <returns>The caller disposes it.</returns>
+    /// <exception cref="InvalidDataException">A correction is of a matrix that the encoder does not have, or of another shape.</exception>
+    public TextClassifier WithCorrections(IReadOnlyDictionary<string, LoraFactors> corrections)
+    {
+        ArgumentNullException.ThrowIfNull(corrections);
+        CheckCorrections(corrections);
+        var tuned = Tuned.ToDictionary(weight => weight.Key, weight => weight.Value.alias().DetachFromDisposeScope());
+        var all = Corrections.Keys.Union(corrections.Keys).ToDictionary(name => name, name => Sum(name, corrections));
+        try
+        {
+            return new TextClassifier(Description, tuned, Device, all);
+        }
+        catch
+        {
+            foreach (var tensor in tuned.Values) tensor.Dispose();
+            foreach (var factors in all.Values) factors.Free();
+            throw;
+        }
+    }
+
+    /// <summary>What fine-tuning, and the corrections after it, did to the base's matrices.</summary>
+    /// <param name="baseModel">
+    /// The base, for a classifier that was saved without it; null where it is at hand. Its content must be that of the base named in
+    /// <see cref="Description"/>.
+    /// </param>
+    /// <returns>Shares this classifier's weights, which live until both are disposed. The caller disposes it.</returns>
+    /// <exception cref="ArgumentException"><paramref name="baseModel"/> is another model.</exception>
+    /// <exception cref="InvalidOperationException">The classifier was saved without its base, and none is given.</exception>
+    /// <exception cref="InvalidDataException">The base's files cannot be read or have changed.</exception>
+    public IWeightChanges OpenChanges(PretrainedModel? baseModel = null) => ClassifierChanges.Open(this, baseModel);
+
+    /// <summary>The adapter of a LoRA classifier, corrections included, and its head.</summary>
+    /// <returns>Copies; exact, each matrix of rank "adapter plus corrections". The caller disposes it.</returns>
+    /// <exception cref="InvalidOperationException">All weights were fine-tuned: there is no adapter.</exception>
+    public LoraAdapter ToAdapter()
+    {
+        if (Description.Lora is null)
+            throw new InvalidOperationException(
+                "The classifier was fine-tuned in full: its change has no low-rank form. Save the model itself, or fine-tune with LoRA for an adapter.");
+        using var _ = no_grad();
+        using var scope = NewDisposeScope();
+        var head = Tuned.Where(weight => !LoraProjections.IsAdapterKey(weight.Key))
+            .ToDictionary(weight => weight.Key, weight => weight.Value.detach().clone().DetachFromDisposeScope());
+        var changed = SequenceClassifier.Matrices(Description.Base.Config).Select(matrix => matrix.Key).Where(name => FactorsOf(name) is not null);
+        return new LoraAdapter(changed.ToDictionary(name => name, ChangeOf), head);
+    }
+
     /// <summary>Logits of several rows, computed in one pass.</summary>
     /// <param name="rows">One or more encoded rows.</param>
     /// <returns>rows × classes numbers, row by row.</returns>
@@ -70,7 +135,7 @@ public sealed class TextClassifier : IDisposable
     {
         using var _ = inference_mode();
         using var scope = NewDisposeScope();
-        using var batch = TokenBatch.Create(rows, Description.Base.Config, _device);
+        using var batch = TokenBatch.Create(rows, Description.Base.Config, Device);
         return _network.forward(batch).cpu().data<float>().ToArray();
     }
 
@@ -79,8 +144,50 @@ public sealed class TextClassifier : IDisposable
     {
         _network.Dispose();
         foreach (var tensor in Tuned.Values) tensor.Dispose();
+        foreach (var factors in Corrections.Values) factors.Free();
         _base?.Dispose();
         _baseHold?.Dispose();
+    }
+
+    /// <summary>The adapter of one matrix, on its own or with its correction, or the correction alone; null where there is neither.</summary>
+    /// <remarks>Borrowed where there is only one of them.</remarks>
+    internal (LoraFactors Adapter, LoraFactors? Correction)? FactorsOf(string name)
+    {
+        var correction = Corrections.GetValueOrDefault(name);
+        if (!Tuned.TryGetValue($"{name}.lora_A.weight", out var down)) return correction is null ? null : (correction, null);
+        return (new LoraFactors(down, Tuned[$"{name}.lora_B.weight"], Description.Lora!.Scaling), correction);
+    }
+
+    // A copy.
+    private LoraFactors ChangeOf(string name)
+    {
+        var (adapter, correction) = FactorsOf(name)!.Value;
+        if (correction is not null) return adapter.Plus(correction);
+        return new LoraFactors(adapter.A.detach().clone().DetachFromDisposeScope(), adapter.B.detach().clone().DetachFromDisposeScope(), adapter.Scale);
+    }
+
+    private LoraFactors Sum(string name, IReadOnlyDictionary<string, LoraFactors> added)
+    {
+        if (!added.TryGetValue(name, out var second)) return Corrections[name].Shared(Device);
+        if (!Corrections.TryGetValue(name, out var first)) return second.Shared(Device);
+        var moved = second.Shared(Device);
+        try { return first.Plus(moved); }
+        finally { moved.Free(); }
+    }
+
+    private void CheckCorrections(IReadOnlyDictionary<string, LoraFactors> corrections)
+    {
+        var slots = SequenceClassifier.Matrices(Description.Base.Config).ToDictionary();
+        foreach (var (name, factors) in corrections.OrderBy(pair => pair.Key, StringComparer.Ordinal))
+        {
+            if (!slots.TryGetValue(name, out var slot))
+                throw new InvalidDataException($"A correction is of {MessageText.Quote(name)}, which is no matrix of the encoder of '{Description.Base.Name}'.");
+            if (factors.A.shape is [var rank, var inputs] && factors.B.shape is [var outputs, var inner]
+                && rank >= 1 && rank == inner && inputs == slot.Inputs && outputs == slot.Outputs) continue;
+            throw new InvalidDataException(
+                $"The correction of {MessageText.Quote(name)} is A ({string.Join(", ", factors.A.shape)}), B ({string.Join(", ", factors.B.shape)}); "
+                + $"a matrix of ({slot.Outputs}, {slot.Inputs}) wants A (rank, {slot.Inputs}), B ({slot.Outputs}, rank).");
+        }
     }
 }
 
@@ -93,6 +200,4 @@ public sealed record ClassifierDescription(PretrainedModel Base, LoraOptions? Lo
 {
     /// <summary>Fills the encoder's linear slots as this classifier needs them.</summary>
     public IProjectionFactory Projections => Lora is null ? new PlainProjections() : new LoraProjections(Lora);
-
-    internal NetworkContext ScoringContext => new(Base.Config, Projections, Dropout: null);
 }

@@ -49,6 +49,10 @@ internal static class NetworkShapes
         return shapes;
     }
 
+    /// <summary>The encoder's linear slots by checkpoint key without ".weight", in the order in which the network uses them.</summary>
+    public static IReadOnlyList<KeyValuePair<string, ProjectionShape>> Projections(EncoderConfig config) =>
+        [.. Enumerable.Range(0, config.LayerCount).SelectMany(n => OfSlots(LayerKey(config, n), config))];
+
     /// <summary>How stored weights fail to fill a network, as phrases for a message; empty when they do.</summary>
     /// <param name="asked">Shapes by key.</param>
     /// <param name="stored">What is stored, by canonical key.</param>
@@ -89,17 +93,25 @@ internal static class NetworkShapes
         AddNorm(shapes, $"{prefix}.embeddings.LayerNorm", config.EmbeddingSize);
         if (config.EmbeddingSize != config.HiddenSize)
             AddLinear(shapes, $"{prefix}.{FamilyLayout.EmbeddingProjection}", config.EmbeddingSize, config.HiddenSize);
-        for (var n = 0; n < config.LayerCount; n++) AddLayer(shapes, $"{prefix}.{layout.Stack}.layer.{n}", config);
+        for (var n = 0; n < config.LayerCount; n++) AddLayer(shapes, LayerKey(config, n), config);
         return shapes;
     }
 
     private static void AddLayer(Dictionary<string, long[]> shapes, string layer, EncoderConfig config)
     {
         var keys = config.Layout.Layer;
-        SlotKey[] slots = [keys.Query, keys.Key, keys.Value, keys.AttentionOutput, keys.Intermediate, keys.Output];
-        foreach (var (slot, shape) in slots.Zip(Slots(config))) AddLinear(shapes, $"{layer}.{slot.Key}", shape.Inputs, shape.Outputs);
+        foreach (var (key, slot) in OfSlots(layer, config)) AddLinear(shapes, key, slot.Inputs, slot.Outputs);
         AddNorm(shapes, $"{layer}.{keys.AttentionNorm}", config.HiddenSize);
         AddNorm(shapes, $"{layer}.{keys.OutputNorm}", config.HiddenSize);
+    }
+
+    private static string LayerKey(EncoderConfig config, int number) => $"{config.CheckpointPrefix}.{config.Layout.Stack}.layer.{number}";
+
+    private static IEnumerable<KeyValuePair<string, ProjectionShape>> OfSlots(string layer, EncoderConfig config)
+    {
+        var keys = config.Layout.Layer;
+        SlotKey[] slots = [keys.Query, keys.Key, keys.Value, keys.AttentionOutput, keys.Intermediate, keys.Output];
+        return slots.Zip(Slots(config), (slot, shape) => KeyValuePair.Create($"{layer}.{slot.Key}", shape));
     }
 
     private static void AddLinear(Dictionary<string, long[]> shapes, string key, int inputs, int outputs)

@@ -59,6 +59,9 @@ public sealed class SequenceClassifier : nn.Module<TokenBatch, Tensor>
         return starting;
     }
 
+    /// <summary>Every linear slot of the encoder by the checkpoint key of its matrix, without ".weight", in the order in which it is used.</summary>
+    public static IReadOnlyList<KeyValuePair<string, ProjectionShape>> Matrices(EncoderConfig config) => NetworkShapes.Projections(config);
+
     /// <summary>Logits, (batch, classes); the caller owns them.</summary>
     public override Tensor forward(TokenBatch batch)
     {

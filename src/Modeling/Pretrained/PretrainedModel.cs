@@ -38,7 +38,7 @@ public sealed class PretrainedModel
         CheckTokenizer();
         _contentHash = new Lazy<string>(contentHash);
         _openWeights = () => throw new InvalidOperationException(
-            $"The model was saved without its base '{name}' (content {contentHash[..12]}…). Open that checkpoint with PretrainedModel.FromFolder and pass it in.");
+            $"The model was saved without its base '{name}' (content {contentHash[..12]}…). Open that checkpoint with PretrainedModel.FromFolder and give it as BaseModel of the options.");
     }
 
     /// <summary>The small English encoder that comes inside the library: for a first run, tests and teaching.</summary>
@@ -141,6 +141,22 @@ public sealed class PretrainedModel
 
     internal BaseWeights OpenWeights() => _openWeights();
 
+    /// <summary>The weights, after a look at all their bytes: they are what <see cref="ContentHash"/> says. The caller disposes them.</summary>
+    /// <exception cref="InvalidDataException">A file cannot be read or has changed since it was first read.</exception>
+    internal BaseWeights OpenUnchangedWeights()
+    {
+        var weights = OpenWeights();
+        try
+        {
+            return HashOf(weights) == ContentHash ? weights : throw Changed();
+        }
+        catch
+        {
+            weights.Dispose();
+            throw;
+        }
+    }
+
     /// <summary>Keeps weights that came out of a model file readable until it is disposed; null for a model that needs no such thing.</summary>
     /// <exception cref="ObjectDisposedException">They were freed with their last owner.</exception>
     internal IDisposable? HoldWeights() => _embedded?.Own();
@@ -168,9 +184,7 @@ public sealed class PretrainedModel
             read.Add(key, convert(stored).MoveToOuterDisposeScope());
         }
         // What is fine-tuned or saved goes under the hash: other weights beside it would make a model that never was.
-        if (hasher.Finish() != ContentHash)
-            throw new InvalidDataException(
-                $"{Folder ?? Name}: the checkpoint has changed since it was first read. Put the old files back, or open the folder again and fit again.");
+        if (hasher.Finish() != ContentHash) throw Changed();
         foreach (var tensor in read.Values) tensor.MoveToOuterDisposeScope();
         return read;
     }
@@ -191,10 +205,18 @@ public sealed class PretrainedModel
             : (CheckpointContents.Of(weights, Config), missing);
     }
 
+    private InvalidDataException Changed() => new(
+        $"{Folder ?? Name}: the checkpoint has changed since it was first read. Put the old files back, or open the folder again and fit again.");
+
     private string ComputeContentHash()
     {
-        using var hasher = new ContentHasher(Config, Tokenizer);
         using var weights = OpenWeights();
+        return HashOf(weights);
+    }
+
+    private string HashOf(BaseWeights weights)
+    {
+        using var hasher = new ContentHasher(Config, Tokenizer);
         foreach (var (key, entry) in ContentHasher.InOrder(weights))
         {
             hasher.AppendEntry(key, entry);

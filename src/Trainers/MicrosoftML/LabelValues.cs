@@ -30,6 +30,11 @@ internal abstract class LabelValues
     /// <summary>Adds the values under an annotation kind such as KeyValues; adds nothing when there are none.</summary>
     public abstract void Annotate(DataViewSchema.Annotations.Builder annotations, string kind);
 
+    /// <summary>A <see cref="ValueGetter{TValue}"/> of the values' raw type over a key that changes; a missing key gives a missing value.</summary>
+    /// <param name="key">The current key: from 1; 0 is missing.</param>
+    /// <exception cref="InvalidOperationException">There are no values.</exception>
+    public abstract Delegate CreateGetter(Func<uint> key);
+
     private protected abstract void SaveValues(BinaryWriter writer);
 
     /// <summary>Reads the classes of a key column.</summary>

@@ -30,6 +30,11 @@ internal sealed class LabelValues<T> : LabelValues
     public override void Annotate(DataViewSchema.Annotations.Builder annotations, string kind) =>
         annotations.Add(kind, _type, (ref VBuffer<T> destination) => CopyTo(ref destination));
 
+    public override Delegate CreateGetter(Func<uint> key) => (ValueGetter<T>)((ref T value) => value = key() is > 0 and var known ? _values[known - 1] : Missing);
+
+    // What MapKeyToValue gives for a missing key.
+    private static T Missing => typeof(T) == typeof(float) ? (T)(object)float.NaN : typeof(T) == typeof(double) ? (T)(object)double.NaN : default!;
+
     private protected override void SaveValues(BinaryWriter writer) => LabelValuesCodec.Write(writer, _values);
 
     private protected override LabelValues Append(IReadOnlyList<object> identities, string columnName) => new LabelValues<T>(
@@ -82,6 +87,8 @@ internal sealed class CountedLabelValues(int count) : LabelValues(count)
     internal override object? Identity(int index) => LabelIdentity.Of(index + 1);
 
     public override void Annotate(DataViewSchema.Annotations.Builder annotations, string kind) { }
+
+    public override Delegate CreateGetter(Func<uint> key) => throw new InvalidOperationException("These classes are known by number alone.");
 
     // Nothing can name these classes but their place, so what comes after the last one is the next.
     private protected override LabelValues Append(IReadOnlyList<object> identities, string columnName)

@@ -12,6 +12,9 @@ internal static class ScoreGetters
     /// <summary>The class of the highest score, as a key.</summary>
     public static Delegate Highest(CurrentScores scores) => (ValueGetter<uint>)((ref uint key) => key = KeyOfHighest(scores()));
 
+    /// <summary>The class of the highest score, as one of the classes' values.</summary>
+    public static Delegate HighestValue(CurrentScores scores, LabelValues labels) => labels.CreateGetter(() => KeyOfHighest(scores()));
+
     /// <summary>All scores, or the first <paramref name="count"/> of them.</summary>
     public static Delegate Vector(CurrentScores scores, int? count = null) => (ValueGetter<VBuffer<float>>)((ref VBuffer<float> vector) =>
     {

@@ -23,6 +23,17 @@ internal sealed class SharedOwner<T>(T resource) where T : class, IDisposable
         }
     }
 
+    /// <summary>A share, or null when all were disposed and the resource with the last of them.</summary>
+    public Share? TryAcquire()
+    {
+        lock (_gate)
+        {
+            if (_gone) return null;
+            _shares++;
+            return new Share(this);
+        }
+    }
+
     private void Release()
     {
         lock (_gate)

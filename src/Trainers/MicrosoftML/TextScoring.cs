@@ -14,12 +14,13 @@ internal sealed class TextScoring
     /// <param name="labels">The classes, as many as the scorer's.</param>
     /// <param name="source">The model.</param>
     /// <param name="batchSize">Rows scored at once when data is read through; 1 or more.</param>
-    /// <param name="annotateScore">Adds annotations to the Score column of every schema put out; null adds none.</param>
+    /// <param name="annotateScore">Adds annotations to the Score column of every schema put out, given the schema that came in; null adds none.</param>
+    /// <param name="predictsValues">Whether PredictedLabel holds the classes' values rather than keys.</param>
     public TextScoring(IHost host, TextColumns columns, LabelValues labels, ITextScorerSource source, int batchSize,
-        Action<DataViewSchema.Annotations.Builder>? annotateScore = null)
+        Action<DataViewSchema.Annotations.Builder, DataViewSchema>? annotateScore = null, bool predictsValues = false)
     {
         (Columns, Labels) = (columns, labels);
-        _scoring = new ColumnScoring(host, input => new TextScoringBindings(host, columns, labels, input, annotateScore), source, batchSize);
+        _scoring = new ColumnScoring(host, input => new TextScoringBindings(host, columns, labels, input, annotateScore, predictsValues), source, batchSize);
     }
 
     public TextColumns Columns { get; }

@@ -19,12 +19,13 @@ internal sealed class TextScoringBindings
     /// <param name="columns">Names of the columns read and written.</param>
     /// <param name="labels">The classes.</param>
     /// <param name="input">Schema of the rows to score.</param>
-    /// <param name="annotateScore">Adds further annotations to the Score column; null adds none.</param>
+    /// <param name="annotateScore">Adds further annotations to the Score column, given the input; null adds none.</param>
+    /// <param name="predictsValues">Whether PredictedLabel holds the classes' values, as MapKeyToValue makes them, rather than keys.</param>
     /// <exception cref="ArgumentException">A text column is missing or holds something else.</exception>
     public TextScoringBindings(IExceptionContext host, TextColumns columns, LabelValues labels, DataViewSchema input,
-        Action<DataViewSchema.Annotations.Builder>? annotateScore = null)
+        Action<DataViewSchema.Annotations.Builder, DataViewSchema>? annotateScore = null, bool predictsValues = false)
         : this(host, new ColumnCheck(columns.Component, input).Require(columns), columns.Sentence1, columns.Sentence2, input,
-            () => ClassifierColumns(input, columns, labels, annotateScore))
+            () => ClassifierColumns(input, columns, labels, annotateScore, predictsValues))
     {
     }
 
@@ -97,7 +98,7 @@ internal sealed class TextScoringBindings
     }
 
     private static ScoredColumn[] ClassifierColumns(DataViewSchema input, TextColumns columns, LabelValues labels,
-        Action<DataViewSchema.Annotations.Builder>? annotateScore)
+        Action<DataViewSchema.Annotations.Builder, DataViewSchema>? annotateScore, bool predictsValues)
     {
         // Score columns of one scorer share an id, one above any already present, so that evaluators can tell sets apart.
         var set = input.GetMaxAnnotationKind(out _, AnnotationUtils.Kinds.ScoreColumnSetId) + 1;
@@ -110,11 +111,13 @@ internal sealed class TextScoringBindings
         if (labels.ValueType is TextDataViewType) labels.Annotate(score, AnnotationUtils.Kinds.SlotNames);
         labels.Annotate(score, AnnotationUtils.Kinds.TrainingLabelValues);
         AnnotateSet(score, set, AnnotationUtils.Const.ScoreValueKind.Score);
-        annotateScore?.Invoke(score);
+        annotateScore?.Invoke(score, input);
 
         return
         [
-            new(columns.PredictedLabel, new KeyDataViewType(typeof(uint), labels.Count), predictedLabel.ToAnnotations(), ScoreGetters.Highest),
+            predictsValues
+                ? new(columns.PredictedLabel, labels.ValueType!, null, scores => ScoreGetters.HighestValue(scores, labels))
+                : new(columns.PredictedLabel, new KeyDataViewType(typeof(uint), labels.Count), predictedLabel.ToAnnotations(), ScoreGetters.Highest),
             new(columns.Score, new VectorDataViewType(NumberDataViewType.Single, labels.Count), score.ToAnnotations(), scores => ScoreGetters.Vector(scores)),
         ];
     }

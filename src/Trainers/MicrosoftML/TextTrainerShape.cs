@@ -8,8 +8,14 @@ namespace MLNetLoRA.Trainers;
 internal static class TextTrainerShape
 {
     /// <summary>The input's shape with PredictedLabel and Score added; a column of the same name is replaced.</summary>
+    /// <param name="host">Throws for the component.</param>
+    /// <param name="inputSchema">What is known of the input.</param>
+    /// <param name="columns">Columns read and written.</param>
+    /// <param name="labelColumnName">The label.</param>
+    /// <param name="scoreAnnotations">What the Score column is annotated with beyond ML.NET's own.</param>
     /// <exception cref="ArgumentException">A text column or the label is missing or holds something else.</exception>
-    public static SchemaShape Output(IExceptionContext host, SchemaShape inputSchema, TextColumns columns, string labelColumnName)
+    public static SchemaShape Output(
+        IExceptionContext host, SchemaShape inputSchema, TextColumns columns, string labelColumnName, params SchemaShape.Column[] scoreAnnotations)
     {
         new ColumnCheck(columns.Component, inputSchema).RequireLabel(labelColumnName).Require(columns).ThrowIfFaulty(host, nameof(inputSchema));
 
@@ -18,7 +24,8 @@ internal static class TextTrainerShape
         output[columns.PredictedLabel] = new SchemaShape.Column(columns.PredictedLabel, SchemaShape.Column.VectorKind.Scalar,
             NumberDataViewType.UInt32, isKey: true, new SchemaShape(PredictedLabelAnnotations(label)));
         output[columns.Score] = new SchemaShape.Column(columns.Score, SchemaShape.Column.VectorKind.Vector,
-            NumberDataViewType.Single, isKey: false, new SchemaShape(AnnotationUtils.AnnotationsForMulticlassScoreColumn(label)));
+            NumberDataViewType.Single, isKey: false,
+            new SchemaShape(AnnotationUtils.AnnotationsForMulticlassScoreColumn(label).Concat(scoreAnnotations)));
         return new SchemaShape(output.Values);
     }
 

@@ -38,7 +38,7 @@ public sealed class TextClassificationTrainer : IEstimator<TextClassificationTra
 
     /// <inheritdoc/>
     public SchemaShape GetOutputSchema(SchemaShape inputSchema) =>
-        TextTrainerShape.Output(_host, inputSchema, _columns, _options.LabelColumnName);
+        TextTrainerShape.Output(_host, inputSchema, _columns, _options.LabelColumnName, FineTunedModelAnnotation.Shape);
 
     /// <summary>Fine-tunes the model on these rows; the caller disposes the transformer.</summary>
     /// <exception cref="ArgumentException">

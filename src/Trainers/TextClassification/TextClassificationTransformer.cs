@@ -14,9 +14,10 @@ namespace MLNetLoRA;
 /// <remarks>
 /// Lazy: nothing is computed until a scored column is read. Thread-safe. Native weights are shared with every cursor and prediction engine
 /// made from it: those already open go on after <see cref="Dispose"/>, new ones throw ObjectDisposedException. A prediction engine disposes
-/// its transformer with itself unless it is created with OwnsTransformer = false.
+/// its transformer with itself unless it is created with OwnsTransformer = false. The Score column carries an annotation, "FineTunedModel", by
+/// which a later component of the chain finds the model; it does not keep the model alive.
 /// </remarks>
-public sealed class TextClassificationTransformer : ITransformer, ITextScorerSource, IDisposable
+public sealed class TextClassificationTransformer : ITransformer, IFineTunedModel, IDisposable
 {
     internal const string LoaderSignature = "MLNetLoRATextClassifier";
 
@@ -36,7 +37,8 @@ public sealed class TextClassificationTransformer : ITransformer, ITextScorerSou
         ClassNames = [.. Enumerable.Range(0, labels.Count).Select(labels.Name)];
         _owner = new SharedOwner<ClassifierScorer>(new ClassifierScorer(classifier, settings.ScoreKind));
         _share = _owner.Acquire();
-        _scoring = new TextScoring(_host, columns, labels, this, settings.BatchSize);
+        _scoring = new TextScoring(
+            _host, columns, labels, this, settings.BatchSize, (annotations, input) => FineTunedModelAnnotation.Add(annotations, this, input));
     }
 
     /// <summary>What the fit did.</summary>
@@ -53,6 +55,14 @@ public sealed class TextClassificationTransformer : ITransformer, ITextScorerSou
     public IReadOnlyList<string> ClassNames { get; }
 
     internal LabelValues Labels => _scoring.Labels;
+
+    TextColumns IFineTunedModel.Columns => _scoring.Columns;
+
+    LabelValues IFineTunedModel.Labels => Labels;
+
+    ScoringSettings IFineTunedModel.Settings => _settings;
+
+    SharedOwner<ClassifierScorer>.Share IFineTunedModel.AcquireShare() => AcquireShare();
 
     /// <inheritdoc/>
     public bool IsRowToRowMapper => true;

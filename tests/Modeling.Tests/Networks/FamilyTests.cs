@@ -39,6 +39,18 @@ public class FamilyTests
             [.. shapes.Select(shape => $"{shape.Key} {string.Join(',', shape.Value)}").Order(StringComparer.Ordinal)];
     }
 
+    [Theory]
+    [MemberData(nameof(Variants))]
+    public void Matrices_OfEveryFamily_AreTheSlotsThatTheNetworkAsksToFill(ModelFamily family, int embeddingSize, bool isTied)
+    {
+        var config = Config(family, embeddingSize) with { TieWordEmbeddings = isTied };
+        using var generator = new Generator(1, CPU);
+        var asked = new ListingProjections();
+        using var classifier = new SequenceClassifier(new NetworkContext(config, asked, null), Random(generator), 5);
+
+        Assert.Equal(asked.Found, SequenceClassifier.Matrices(config));
+    }
+
     [Fact]
     public void XlmRoberta_WithRobertasWeights_GivesRobertasReferenceNumbers()
     {
@@ -326,5 +338,19 @@ public class FamilyTests
         expected.AssertClose("logits", logits, Tolerance);
         expected.AssertClose("last_hidden_state", hidden, Tolerance);
         Assert.Equal(expected.Expected.GetProperty("mlm_loss").GetDouble(), expected.MeanLoss(logits), 1e-5);
+    }
+
+    /// <summary>Fills the slots as usual and writes them down.</summary>
+    private sealed class ListingProjections : IProjectionFactory
+    {
+        private readonly PlainProjections _plain = new();
+
+        public List<KeyValuePair<string, ProjectionShape>> Found { get; } = [];
+
+        public nn.Module<Tensor, Tensor> Create(ProjectionSlot slot, ParameterSource source, RandomDropout? dropout)
+        {
+            Found.Add(KeyValuePair.Create(source.KeyOf("weight")[..^".weight".Length], new ProjectionShape(slot.Target, slot.Inputs, slot.Outputs)));
+            return _plain.Create(slot, source, dropout);
+        }
     }
 }

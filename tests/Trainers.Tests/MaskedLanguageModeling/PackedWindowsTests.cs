@@ -1,5 +1,5 @@
 using MLNetLoRA.Modeling;
-using MLNetLoRA.Trainers.Tests.TextClassification;
+using MLNetLoRA.Testing;
 
 namespace MLNetLoRA.Trainers.Tests.MaskedLanguageModeling;
 

@@ -23,6 +23,21 @@ public class SharedOwnerTests
         shares[1].Dispose();
         Assert.Equal(1, resource.Disposals);
         Assert.Throws<ObjectDisposedException>(owner.Acquire);
+        Assert.Null(owner.TryAcquire());
+    }
+
+    [Fact]
+    public void TryAcquire_WhileAShareLives_IsAShareLikeAnother()
+    {
+        var resource = new Resource();
+        var owner = new SharedOwner<Resource>(resource);
+        var first = owner.Acquire();
+        var second = owner.TryAcquire();
+        first.Dispose();
+
+        Assert.Same(resource, second!.Resource);
+        second.Dispose();
+        Assert.Equal(1, resource.Disposals);
     }
 
     [Fact]

@@ -68,11 +68,11 @@ public class TextScoringBindingsTests
         var data = TextTable.Create(_ml, 2);
         var scoring = new TextScoring(((Microsoft.ML.Runtime.IHostEnvironment)_ml).Register("test"), TextTable.SingleColumns,
             LabelValues.From(data.Schema["Label"]), TextTable.Transformer(_ml, data), 4,
-            annotations => annotations.Add("Model", NumberDataViewType.Int32, (ref int value) => value = 42));
+            (annotations, input) => annotations.Add("Model", NumberDataViewType.Int32, (ref int value) => value = 40 + input.Count));
         var schema = scoring.Transform(data).Schema;
         var value = 0;
         schema["Score"].Annotations.GetValue("Model", ref value);
-        Assert.Equal(42, value);
+        Assert.Equal(40 + data.Schema.Count, value);
         Assert.Null(schema["PredictedLabel"].Annotations.Schema.GetColumnOrNull("Model"));
     }
 

@@ -1,4 +1,5 @@
 using Microsoft.ML;
+using MLNetLoRA.Testing;
 
 namespace MLNetLoRA.Trainers.Tests.TextClassification;
 

@@ -1,7 +1,7 @@
 using Microsoft.ML;
-using MLNetLoRA.Testing;
+using MLNetLoRA.Trainers;
 
-namespace MLNetLoRA.Trainers.Tests.TextClassification;
+namespace MLNetLoRA.Testing;
 
 /// <summary>A row: eight letters, one of them a capital, which decides the label.</summary>
 internal sealed class CapitalRow
