@@ -13,7 +13,8 @@ internal sealed class UpstreamModel(string component, string scoreColumnName)
     /// <exception cref="ArgumentException">The column will not lead to a model.</exception>
     public void Check(SchemaShape shape)
     {
-        if (shape.TryFindColumn(scoreColumnName, out var score) && FineTunedModelAnnotation.IsOn(score)) return;
+        var score = shape.LastOrDefault(column => column.Name == scoreColumnName);
+        if (score.Name is not null && FineTunedModelAnnotation.IsOn(score)) return;
         throw Missing(score.Name is not null, wasOverwritten: false, [.. shape.Where(FineTunedModelAnnotation.IsOn).Select(column => column.Name)], nameof(shape));
     }
 

@@ -42,7 +42,7 @@ public sealed class FineTunedModelAnnotationTests : IDisposable
     [Fact]
     public void Score_MadeAnew_LeadsNowhere()
     {
-        foreach (var estimator in new IEstimator<ITransformer>[] { _ml.Transforms.NormalizeMinMax("Score"), _ml.Transforms.Concatenate("Score", "Score") })
+        foreach (var estimator in new IEstimator<ITransformer>[] { _ml.Transforms.NormalizeMinMax("Score"), _ml.Transforms.Concatenate("Score", "Score", "Score") })
             Assert.False(FineTunedModelAnnotation.IsOn(estimator.Fit(_scored).Transform(_scored).Schema["Score"]));
     }
 
