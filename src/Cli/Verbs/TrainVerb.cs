@@ -84,6 +84,8 @@ internal sealed class TrainVerb
         return command;
     }
 
+    private Option[] OfLora => [_rank, _alpha, _loraDropout, _targets];
+
     private int Run(ParseResult parsed, CancellationToken cancellation)
     {
         var isMasked = parsed.GetValue(_task) == Masked;
@@ -101,11 +103,10 @@ internal sealed class TrainVerb
     {
         if (isMasked && parsed.GetValue(_method) == Lora)
             throw new BadInputException("--method lora does not go with --task masked, which trains all weights; leave it out.");
-        Option[] ofLora = [_rank, _alpha, _loraDropout, _targets];
-        if (isMasked) Refuse([_initial, _label, _textPair, .. ofLora], $"--task {Masked}");
+        if (isMasked) Refuse([_initial, _label, _textPair, .. OfLora], $"--task {Masked}");
         else Refuse([.. _ofMasked.All], $"--task {Classify}");
         if (isMasked) _ofMasked.RefuseWithoutEffect(parsed, hasValidation: parsed.GetValue(_validation) is not null);
-        if (parsed.GetValue(_method) == Full) Refuse(ofLora, $"--method {Full}");
+        if (parsed.GetValue(_method) == Full) Refuse(OfLora, $"--method {Full}");
 
         void Refuse(Option[] options, string given)
         {
@@ -126,8 +127,7 @@ internal sealed class TrainVerb
 
     private ClassifySettings ReadClassify(ParseResult parsed)
     {
-        Option[] ofLora = [_rank, _alpha, _loraDropout, _targets];
-        var takesInitials = parsed.GetValue(_initial) is not null && !ofLora.Any(parsed.IsGiven);
+        var takesInitials = parsed.GetValue(_initial) is not null && !OfLora.Any(parsed.IsGiven);
         var lora = new LoraOptions { Alpha = parsed.GetValue(_alpha), Dropout = parsed.GetValue(_loraDropout) ?? 0 };
         if (parsed.GetValue(_rank) is { } rank) lora = lora with { Rank = rank };
         if (parsed.GetValue(_targets) is { } targets)

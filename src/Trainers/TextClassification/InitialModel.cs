@@ -1,4 +1,5 @@
 using Microsoft.ML;
+using MLNetLoRA.Trainers;
 
 namespace MLNetLoRA;
 
@@ -40,7 +41,7 @@ public sealed class InitialModel
     /// <exception cref="ArgumentException">The model holds no fine-tuned text classifier, or several.</exception>
     internal static TextClassificationTransformer Find(ITransformer model, string name)
     {
-        var parts = Parts(model).ToList();
+        var parts = TransformerParts.Of(model).ToList();
         return parts.OfType<TextClassificationTransformer>().ToList() switch
         {
             [var only] => only,
@@ -51,7 +52,4 @@ public sealed class InitialModel
                 $"InitialModel: {name} holds {several.Count} fine-tuned text classifiers. Give the one to go on from."),
         };
     }
-
-    private static IEnumerable<ITransformer> Parts(ITransformer model) =>
-        model is IEnumerable<ITransformer> chain ? chain.SelectMany(Parts) : [model];
 }

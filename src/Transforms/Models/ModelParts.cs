@@ -13,7 +13,7 @@ internal static class ModelParts
     public static IFineTunedModel Find(ITransformer model, string? scoreColumnName)
     {
         ArgumentNullException.ThrowIfNull(model);
-        var parts = Parts(model).ToList();
+        var parts = TransformerParts.Of(model).ToList();
         var found = new Dictionary<string, IFineTunedModel>();
         foreach (var part in parts)
         {
@@ -43,7 +43,4 @@ internal static class ModelParts
                 $"The rescaling of '{rescaling.ScoreColumnName}' is here without the classifier that it belongs to. Give the whole chain.");
         found[name] = rescaling.Over(model);
     }
-
-    private static IEnumerable<ITransformer> Parts(ITransformer model) =>
-        model is IEnumerable<ITransformer> chain ? chain.SelectMany(Parts) : [model];
 }
