@@ -15,7 +15,8 @@ internal sealed record Floor(string Name, string[] Below, string[] Libraries)
         new("Modeling", ["Spectral"], ["TorchSharp", "Microsoft.ML.Tokenizers"]),
         new("Trainers", ["Spectral", "Modeling"], ["TorchSharp", "Microsoft.ML"]),
         new("Transforms", ["Spectral", "Modeling", "Trainers"], ["TorchSharp", "Microsoft.ML"]),
-        new("Evaluation", ["Spectral", "Modeling", "Trainers", "Transforms"], ["TorchSharp", "Microsoft.ML"]),
+        new("Evaluation", ["Spectral", "Modeling", "Trainers", "Transforms"],
+            ["TorchSharp", "Microsoft.ML", "MathNet.Numerics", "OxyPlot"]),
         new("Cli", ["Spectral", "Modeling", "Trainers", "Transforms", "Evaluation"],
             ["TorchSharp", "Microsoft.ML", "Spectre.Console", "System.CommandLine"]),
     ];
