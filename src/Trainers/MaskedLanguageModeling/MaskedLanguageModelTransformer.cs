@@ -22,12 +22,10 @@ public sealed class MaskedLanguageModelTransformer : ITransformer, ITextScorerSo
     internal const string LoaderSignature = "MLNetLoRAEncoder";
 
     private readonly IHost _host;
-    private readonly SharedOwner<EncoderScorer> _owner;
-    private readonly SharedOwner<EncoderScorer>.Share _share;
+    private readonly TransformerResource<EncoderScorer> _scorer;
     private readonly ColumnScoring _scoring;
     private readonly EncoderColumns _columns;
     private readonly EncoderSettings _settings;
-    private volatile bool _isDisposed;
 
     /// <summary>Takes ownership of <paramref name="embedder"/>.</summary>
     internal MaskedLanguageModelTransformer(
@@ -35,8 +33,8 @@ public sealed class MaskedLanguageModelTransformer : ITransformer, ITextScorerSo
     {
         _host = env.Register(nameof(MaskedLanguageModelTransformer));
         (_columns, _settings, TrainingReport, Model) = (columns, settings, report, embedder.Model);
-        _owner = new SharedOwner<EncoderScorer>(new EncoderScorer(embedder, settings.MaxTokens, withLoss: columns.Loss is not null));
-        _share = _owner.Acquire();
+        _scorer = new TransformerResource<EncoderScorer>(
+            nameof(MaskedLanguageModelTransformer), "model", new EncoderScorer(embedder, settings.MaxTokens, withLoss: columns.Loss is not null));
         var scored = columns.Scored(embedder.Model.Config.HiddenSize);
         _scoring = new ColumnScoring(
             _host, input => new TextScoringBindings(_host, EncoderColumns.Component, columns.Sentence1, scored, input), this, settings.BatchSize);
@@ -70,36 +68,18 @@ public sealed class MaskedLanguageModelTransformer : ITransformer, ITextScorerSo
     /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
     public void SaveFolder(string folder, bool inBFloat16 = false)
     {
-        using var share = AcquireShare();
+        using var share = _scorer.Acquire();
         MaskedLanguageModelFit.WriteFolder(folder, share.Resource.Model, inBFloat16);
     }
 
     /// <summary>Gives up this transformer's share; the weights go when nothing uses them any more.</summary>
-    public void Dispose()
-    {
-        _isDisposed = true;
-        _share.Dispose();
-    }
+    public void Dispose() => _scorer.Dispose();
 
-    ScorerLease ITextScorerSource.Acquire()
-    {
-        var share = AcquireShare();
-        return new ScorerLease(share.Resource, share);
-    }
-
-    private SharedOwner<EncoderScorer>.Share AcquireShare()
-    {
-        if (_isDisposed)
-            throw new ObjectDisposedException(
-                nameof(MaskedLanguageModelTransformer),
-                "The model was disposed: by Dispose, or with a prediction engine that owned it. "
-                + "To make several engines of one model in turn, create them with PredictionEngineOptions.OwnsTransformer = false.");
-        return _owner.Acquire();
-    }
+    ScorerLease ITextScorerSource.Acquire() => ScorerLease.Of(_scorer.Acquire());
 
     void ICanSaveModel.Save(ModelSaveContext ctx)
     {
-        using var share = AcquireShare();
+        using var share = _scorer.Acquire();
         EncoderFile.Save(ctx, share.Resource.Model, _columns, _settings, TrainingReport);
     }
 

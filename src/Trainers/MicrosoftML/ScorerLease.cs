@@ -13,6 +13,9 @@ internal sealed class ScorerLease(ITextScorer scorer, IDisposable share) : IDisp
 {
     private ITextScorer? _scorer = scorer;
 
+    /// <summary>The right to score with a share's resource; gives the share back.</summary>
+    public static ScorerLease Of<T>(SharedOwner<T>.Share share) where T : class, ITextScorer, IDisposable => new(share.Resource, share);
+
     /// <exception cref="ObjectDisposedException">This lease was disposed.</exception>
     public ITextScorer Scorer => _scorer ?? throw new ObjectDisposedException(nameof(ScorerLease));
 

@@ -22,11 +22,9 @@ public sealed class TextClassificationTransformer : ITransformer, IFineTunedMode
     internal const string LoaderSignature = "MLNetLoRATextClassifier";
 
     private readonly IHost _host;
-    private readonly SharedOwner<ClassifierScorer> _owner;
-    private readonly SharedOwner<ClassifierScorer>.Share _share;
+    private readonly TransformerResource<ClassifierScorer> _scorer;
     private readonly TextScoring _scoring;
     private readonly ScoringSettings _settings;
-    private volatile bool _isDisposed;
 
     internal TextClassificationTransformer(
         IHostEnvironment env, TextClassifier classifier, TextColumns columns, LabelValues labels, ScoringSettings settings, TrainingReport report)
@@ -35,8 +33,8 @@ public sealed class TextClassificationTransformer : ITransformer, IFineTunedMode
         _settings = settings;
         (TrainingReport, BaseModel, Lora) = (report, classifier.Description.Base, classifier.Description.Lora);
         ClassNames = [.. Enumerable.Range(0, labels.Count).Select(labels.Name)];
-        _owner = new SharedOwner<ClassifierScorer>(new ClassifierScorer(classifier, settings.ScoreKind));
-        _share = _owner.Acquire();
+        _scorer = new TransformerResource<ClassifierScorer>(
+            nameof(TextClassificationTransformer), "model", new ClassifierScorer(classifier, settings.ScoreKind));
         _scoring = new TextScoring(
             _host, columns, labels, this, settings.BatchSize, (annotations, input) => FineTunedModelAnnotation.Add(annotations, this, input));
     }
@@ -77,29 +75,11 @@ public sealed class TextClassificationTransformer : ITransformer, IFineTunedMode
     public IRowToRowMapper GetRowToRowMapper(DataViewSchema inputSchema) => _scoring.GetRowToRowMapper(inputSchema);
 
     /// <summary>Gives up this transformer's share; the weights go when no cursor or engine uses them any more.</summary>
-    public void Dispose()
-    {
-        _isDisposed = true;
-        _share.Dispose();
-    }
+    public void Dispose() => _scorer.Dispose();
 
-    ScorerLease ITextScorerSource.Acquire()
-    {
-        var share = AcquireShare();
-        return new ScorerLease(share.Resource, share);
-    }
+    ScorerLease ITextScorerSource.Acquire() => ScorerLease.Of(AcquireShare());
 
-    // Shares of prediction engines come back only when they are collected (ML.NET does not dispose an engine's row), so counting alone
-    // would let a disposed transformer live on for a while.
-    internal SharedOwner<ClassifierScorer>.Share AcquireShare()
-    {
-        if (_isDisposed)
-            throw new ObjectDisposedException(
-                nameof(TextClassificationTransformer),
-                "The model was disposed: by Dispose, or with a prediction engine that owned it. "
-                + "To make several engines of one model in turn, create them with PredictionEngineOptions.OwnsTransformer = false.");
-        return _owner.Acquire();
-    }
+    internal SharedOwner<ClassifierScorer>.Share AcquireShare() => _scorer.Acquire();
 
     void ICanSaveModel.Save(ModelSaveContext ctx)
     {

@@ -38,11 +38,7 @@ internal sealed class RescaledModel(IFineTunedModel inner, string component, Fun
         }
     }
 
-    ScorerLease ITextScorerSource.Acquire()
-    {
-        var share = AcquireShare();
-        return new ScorerLease(share.Resource, share);
-    }
+    ScorerLease ITextScorerSource.Acquire() => ScorerLease.Of(AcquireShare());
 
     private ClassifierScorer Build(ClassifierScorer upstream, ModelCorrections corrections)
     {

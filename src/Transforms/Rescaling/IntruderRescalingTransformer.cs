@@ -26,20 +26,17 @@ public sealed class IntruderRescalingTransformer : ITransformer, IDisposable
     private readonly IHost _host;
     private readonly RescalingOutcome _outcome;
     private readonly UpstreamModel _upstream;
-    private readonly SharedOwner<ModelCorrections> _owner;
-    private readonly SharedOwner<ModelCorrections>.Share _share;
+    private readonly TransformerResource<ModelCorrections> _corrections;
 
     // By the model upstream, for as long as that lives: whoever scores the same model through this transformer shares one network.
     private readonly ConditionalWeakTable<IFineTunedModel, RescaledModel> _models = [];
-    private volatile bool _isDisposed;
 
     internal IntruderRescalingTransformer(IHostEnvironment env, RescalingOutcome outcome, ModelCorrections corrections)
     {
         _host = env.Register(nameof(IntruderRescalingTransformer));
         _outcome = outcome;
         _upstream = new UpstreamModel(IntruderRescalingEstimator.Component, outcome.ScoreColumnName);
-        _owner = new SharedOwner<ModelCorrections>(corrections);
-        _share = _owner.Acquire();
+        _corrections = new TransformerResource<ModelCorrections>(nameof(IntruderRescalingTransformer), "rescaling", corrections);
     }
 
     /// <summary>λ, the factor of the intruders: 1 leaves them as they are, 0 removes them.</summary>
@@ -77,19 +74,15 @@ public sealed class IntruderRescalingTransformer : ITransformer, IDisposable
     public IRowToRowMapper GetRowToRowMapper(DataViewSchema inputSchema) => Scoring(inputSchema).GetRowToRowMapper(inputSchema);
 
     /// <summary>Gives up this transformer's share in its corrections; they go when no cursor or engine uses them any more.</summary>
-    public void Dispose()
-    {
-        _isDisposed = true;
-        _share.Dispose();
-    }
+    public void Dispose() => _corrections.Dispose();
 
     /// <summary>The rescaled form of a model.</summary>
     internal IFineTunedModel Over(IFineTunedModel model) =>
-        _models.GetValue(model, upstream => new RescaledModel(upstream, IntruderRescalingEstimator.Component, AcquireCorrections));
+        _models.GetValue(model, upstream => new RescaledModel(upstream, IntruderRescalingEstimator.Component, _corrections.Acquire));
 
     void ICanSaveModel.Save(ModelSaveContext ctx)
     {
-        using var corrections = AcquireCorrections();
+        using var corrections = _corrections.Acquire();
         RescalingFile.Save(ctx, _outcome, corrections.Resource);
     }
 
@@ -105,15 +98,5 @@ public sealed class IntruderRescalingTransformer : ITransformer, IDisposable
         return new TextScoring(
             _host, model.Columns with { Score = ScoreColumnName }, model.Labels, model, model.Settings.BatchSize,
             (annotations, schema) => FineTunedModelAnnotation.Add(annotations, model, schema), predictsValues);
-    }
-
-    private SharedOwner<ModelCorrections>.Share AcquireCorrections()
-    {
-        if (_isDisposed)
-            throw new ObjectDisposedException(
-                nameof(IntruderRescalingTransformer),
-                "The rescaling was disposed: by Dispose, or with a prediction engine that owned its chain. "
-                + "To make several engines of one model in turn, create them with PredictionEngineOptions.OwnsTransformer = false.");
-        return _owner.Acquire();
     }
 }

@@ -18,15 +18,12 @@ internal sealed class FakeTextTransformer : ITransformer, ITextScorerSource, IDi
 
     private static readonly ModelFormat Format = new("LORAFAKE", LoaderSignature, Version: 0x00010001, OldestReader: 0x00010001, OldestReadable: 0x00010001);
 
-    private readonly SharedOwner<FakeScorer> _model;
-    private readonly SharedOwner<FakeScorer>.Share _own;
-    private bool _disposed;
+    private readonly TransformerResource<FakeScorer> _model;
 
     internal FakeTextTransformer(IHostEnvironment env, TextColumns columns, LabelValues labels, FakeScorer scorer, byte[] weights, int batchSize = 4)
     {
         Scorer = scorer;
-        _model = new SharedOwner<FakeScorer>(scorer);
-        _own = _model.Acquire();
+        _model = new TransformerResource<FakeScorer>(nameof(FakeTextTransformer), "model", scorer);
         Weights = weights;
         Scoring = new TextScoring(env.Register(nameof(FakeTextTransformer)), columns, labels, this, batchSize);
     }
@@ -46,17 +43,9 @@ internal sealed class FakeTextTransformer : ITransformer, ITextScorerSource, IDi
     public IRowToRowMapper GetRowToRowMapper(DataViewSchema inputSchema) => Scoring.GetRowToRowMapper(inputSchema);
 
     /// <summary>Once disposed, nothing new begins; what has begun goes on.</summary>
-    public ScorerLease Acquire()
-    {
-        ObjectDisposedException.ThrowIf(_disposed, this);
-        return Scorer.Track(_model.Acquire());
-    }
+    public ScorerLease Acquire() => Scorer.Track(_model.Acquire());
 
-    public void Dispose()
-    {
-        _disposed = true;
-        _own.Dispose();
-    }
+    public void Dispose() => _model.Dispose();
 
     void ICanSaveModel.Save(ModelSaveContext ctx)
     {
