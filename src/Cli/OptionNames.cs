@@ -8,6 +8,7 @@ internal static partial class OptionNames
     private static readonly (string Option, string Typed)[] Names =
     [
         ("Lora.Rank", "--rank"), ("Lora.Alpha", "--alpha"), ("Lora.Dropout", "--lora-dropout"), ("Lora.TargetModules", "--targets"),
+        ("Lora.Initialization", "--lora-init"), ("Lora.FreezesA", "--freeze-a"),
         ("TargetModules", "--targets"), ("MaxEpochs", "--epochs"), ("BatchSize", "--batch-size"), ("LearningRate", "--learning-rate"),
         ("MaxTokens", "--max-tokens"), ("MaskedShare", "--masked-share"), ("CausalShare", "--causal-share"), ("BagOfWordsWeight", "--bag-of-words"), ("WholeWordMasking", "--whole-word"),
         ("WarmupRatio", "--warmup"), ("WeightDecay", "--weight-decay"), ("GradientAccumulationSteps", "--gradient-accumulation"),

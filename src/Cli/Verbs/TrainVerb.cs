@@ -14,6 +14,13 @@ internal sealed class TrainVerb
     private const string Full = "full";
     private const int DefaultSeed = 1;
 
+    private static readonly Dictionary<string, LoraInitialization> Initializations = new()
+    {
+        ["kaiming-uniform"] = LoraInitialization.KaimingUniform,
+        ["gaussian"] = LoraInitialization.Gaussian,
+        ["orthogonal"] = LoraInitialization.Orthogonal,
+    };
+
     private readonly Option<string?> _task = VerbOptions.Choice(
         "--task", "classify: text classification. masked: masked language modeling.", Classify, Masked);
     private readonly Option<string?> _base = VerbOptions.Path(
@@ -40,6 +47,9 @@ internal sealed class TrainVerb
         "--alpha", "lora: corrections count alpha / rank (default twice the rank).");
     private readonly Option<double?> _loraDropout = VerbOptions.Number<double>(
         "--lora-dropout", "lora: share of the corrections' inputs dropped in training (default 0).");
+    private readonly Option<string?> _loraInitialization = VerbOptions.Choice(
+        "--lora-init", "lora: how A begins (default kaiming-uniform); B begins at zero.", [.. Initializations.Keys]);
+    private readonly Option<bool> _freezeA = VerbOptions.Flag("--freeze-a", "lora: train B only; A stays as it was drawn.");
     private readonly Option<string?> _targets = VerbOptions.Path(
         "--targets", "lora: all-linear (default), or names of linear maps separated by commas, as the checkpoint names them.", "NAME,…");
     private readonly Option<int?> _epochs = VerbOptions.Number<int>(
@@ -75,7 +85,7 @@ internal sealed class TrainVerb
         var command = new Command("train", "Fine-tune a text classifier, or (pre)train an encoder on running text.")
         {
             verb._task, verb._base, verb._initial, verb._tokenizer, verb._data, verb._validation, verb._test, verb._label, verb._text, verb._textPair, verb._delimiter,
-            verb._limit, verb._method, verb._rank, verb._alpha, verb._loraDropout, verb._targets, verb._epochs, verb._batchSize,
+            verb._limit, verb._method, verb._rank, verb._alpha, verb._loraDropout, verb._loraInitialization, verb._freezeA, verb._targets, verb._epochs, verb._batchSize,
             verb._learningRate, verb._maxTokens, verb._schedule, verb._warmup, verb._weightDecay, verb._accumulation, verb._out, verb._seed,
             verb._device, verb._json,
         };
@@ -84,7 +94,7 @@ internal sealed class TrainVerb
         return command;
     }
 
-    private Option[] OfLora => [_rank, _alpha, _loraDropout, _targets];
+    private Option[] OfLora => [_rank, _alpha, _loraDropout, _loraInitialization, _freezeA, _targets];
 
     private int Run(ParseResult parsed, CancellationToken cancellation)
     {
@@ -128,7 +138,13 @@ internal sealed class TrainVerb
     private ClassifySettings ReadClassify(ParseResult parsed)
     {
         var takesInitials = parsed.GetValue(_initial) is not null && !OfLora.Any(parsed.IsGiven);
-        var lora = new LoraOptions { Alpha = parsed.GetValue(_alpha), Dropout = parsed.GetValue(_loraDropout) ?? 0 };
+        var lora = new LoraOptions
+        {
+            Alpha = parsed.GetValue(_alpha),
+            Dropout = parsed.GetValue(_loraDropout) ?? 0,
+            Initialization = parsed.GetValue(_loraInitialization) is { } word ? Initializations[word] : default,
+            FreezesA = parsed.GetValue(_freezeA),
+        };
         if (parsed.GetValue(_rank) is { } rank) lora = lora with { Rank = rank };
         if (parsed.GetValue(_targets) is { } targets)
             lora = lora with { TargetModules = targets.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries) };

@@ -24,7 +24,7 @@ public sealed class LoraLinear : nn.Module<Tensor, Tensor>
     public LoraLinear(ProjectionSlot slot, ParameterSource source, LoraOptions options, RandomDropout? dropout) : base(nameof(LoraLinear))
     {
         _base = new LinearProjection(source, slot.Inputs, slot.Outputs, slot.Initialization);
-        _down = new LinearProjection(source.Under("lora_A"), slot.Inputs, options.Rank, Initialization.KaimingUniform, hasBias: false);
+        _down = new LinearProjection(source.Under("lora_A"), slot.Inputs, options.Rank, BeginningOfA(options), hasBias: false);
         _up = new LinearProjection(source.Under("lora_B"), options.Rank, slot.Outputs, Initialization.Zeros, hasBias: false);
         _scaling = options.Scaling;
         _dropoutProbability = options.Dropout;
@@ -42,4 +42,12 @@ public sealed class LoraLinear : nn.Module<Tensor, Tensor>
         var correction = _up.forward(_down.forward(dropped));               // (…, in) → (…, rank) → (…, out)
         return _base.forward(x).add(correction, alpha: _scaling).MoveToOuterDisposeScope();
     }
+
+    private static Initialization BeginningOfA(LoraOptions options) => options.Initialization switch
+    {
+        LoraInitialization.KaimingUniform => Initialization.KaimingUniform,
+        LoraInitialization.Gaussian => Initialization.Normal(1.0 / options.Rank),
+        LoraInitialization.Orthogonal => Initialization.OrthonormalRows,
+        var other => throw new ArgumentOutOfRangeException(nameof(options), other, "No such initialization."),
+    };
 }

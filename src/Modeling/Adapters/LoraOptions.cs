@@ -28,6 +28,14 @@ public sealed record LoraOptions
     /// </value>
     public IReadOnlyList<string> TargetModules { get; init; } = [AllLinear];
 
+    /// <summary>How A begins.</summary>
+    /// <value>Default <see cref="LoraInitialization.KaimingUniform"/>.</value>
+    public LoraInitialization Initialization { get; init; }
+
+    /// <summary>Whether A stays as it was drawn and only B is trained: half the trainable numbers, and A's directions are not the task's.</summary>
+    /// <value>Default false. Source: arXiv 2308.03303.</value>
+    public bool FreezesA { get; init; }
+
     /// <summary><see cref="Alpha"/>, or its default 2 · <see cref="Rank"/>.</summary>
     public double EffectiveAlpha => Alpha ?? 2.0 * Rank;
 
@@ -46,6 +54,8 @@ public sealed record LoraOptions
             yield return $"Lora.Alpha is {EffectiveAlpha}; use a value above 0, at most {LargestAlpha:N0} (default: twice the rank).";
         if (Dropout is not (>= 0 and < 1))
             yield return $"Lora.Dropout is {Dropout}; use a share from 0 to below 1.";
+        if (!Enum.IsDefined(Initialization))
+            yield return $"Lora.Initialization is {Initialization}; use one of: {string.Join(", ", Enum.GetNames<LoraInitialization>())}.";
         if (TargetModules.Count == 0)
             yield return $"Lora.TargetModules is empty; name at least one of: {Names(slots)}, or {AllLinear}.";
         foreach (var name in TargetModules.Where(name => name != AllLinear && slots.All(slot => slot.Target != name)))

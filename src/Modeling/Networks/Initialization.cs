@@ -25,6 +25,15 @@ public sealed class Initialization
         tensor.uniform_(-bound, bound, generator);
     });
 
+    /// <summary>Rows of length 1 at right angles to each other, drawn uniformly from all such; for a matrix with no more rows than columns.</summary>
+    public static Initialization OrthonormalRows { get; } = new((tensor, generator) =>
+    {
+        using var scope = NewDisposeScope();
+        var (q, r) = linalg.qr(randn([tensor.shape[1], tensor.shape[0]], dtype: float64, device: CPU, generator: generator));
+        // Q alone is not uniform: Householder's signs depend on the draw; R's diagonal takes them out (arXiv math-ph/0609050, section 5).
+        tensor.copy_(q.mul(r.diagonal().sign()).transpose(0, 1));
+    });
+
     /// <summary>Row p, column 2i is sin(p / 10000^(2i / width)), column 2i + 1 the cosine. Source: arXiv 1706.03762, section 3.5.</summary>
     /// <remarks>For a matrix of even width.</remarks>
     public static Initialization Sinusoids { get; } = new((tensor, _) =>

@@ -92,7 +92,7 @@ internal sealed class ClassifierFit : IDisposable
     }
 
     private bool IsTrainable(string key) =>
-        _method is FineTuningMethod.Full || LoraProjections.IsAdapterKey(key) || SequenceClassifier.IsHeadKey(key, _config);
+        _method is FineTuningMethod.Full || LoraProjections.IsTrained(key, _options.Lora) || SequenceClassifier.IsHeadKey(key, _config);
 
     private TrainingPlan Plan() => new(
         _options.MaxEpochs, _options.BatchSize, _options.GradientAccumulationSteps, _options.EffectiveLearningRate(_model, _method),

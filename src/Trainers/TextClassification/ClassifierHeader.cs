@@ -30,7 +30,7 @@ internal sealed record ClassifierHeader
         ScoreKind = settings.ScoreKind,
         BatchSize = settings.BatchSize,
         MaxTokens = description.MaxTokens,
-        Lora = description.Lora is { } lora ? new LoraHeader(lora.Rank, lora.EffectiveAlpha, lora.Dropout, [.. lora.TargetModules]) : null,
+        Lora = description.Lora is { } lora ? LoraHeader.Of(lora) : null,
         Base = new BaseHeader(
             // A file that does not need the folder does not tell where on its maker's disk it was.
             description.Base.Name, settings.BaseStorage, settings.BaseStorage is BaseStorage.Reference ? description.Base.Folder : null,
@@ -64,10 +64,18 @@ internal sealed record ClassifierHeader
 }
 
 /// <summary>The adapter's shape.</summary>
-internal sealed record LoraHeader(int Rank, double Alpha, double Dropout, string[] TargetModules)
+internal sealed record LoraHeader(
+    int Rank, double Alpha, double Dropout, string[] TargetModules,
+    LoraInitialization Initialization = LoraInitialization.KaimingUniform, bool FreezesA = false)
 {
     [JsonIgnore]
-    public LoraOptions Options => new() { Rank = Rank, Alpha = Alpha, Dropout = Dropout, TargetModules = TargetModules };
+    public LoraOptions Options => new()
+    {
+        Rank = Rank, Alpha = Alpha, Dropout = Dropout, TargetModules = TargetModules, Initialization = Initialization, FreezesA = FreezesA,
+    };
+
+    public static LoraHeader Of(LoraOptions lora) =>
+        new(lora.Rank, lora.EffectiveAlpha, lora.Dropout, [.. lora.TargetModules], lora.Initialization, lora.FreezesA);
 }
 
 /// <summary>Which base it was, and where to find it.</summary>

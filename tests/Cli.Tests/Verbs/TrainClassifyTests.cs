@@ -172,6 +172,7 @@ public class TrainClassifyTests(TinyBase tiny)
         { "--epochs 0", "--epochs is 0" },
         { "--learning-rate 0", "--learning-rate is 0" },
         { "--learning-rate nan", "--learning-rate is" },
+        { "--method full --freeze-a --lora-init gaussian", "--lora-init, --freeze-a has no effect with --method full" },
         { "--method full --rank 4 --targets query", "--rank, --targets has no effect with --method full" },
         { "--dtype bfloat16", "--dtype has no effect with --task classify" },
         { "--masked-share 0.2", "--masked-share has no effect with --task classify" },

@@ -86,6 +86,48 @@ public class LoraLinearTests
         Assert.Equal(0, parameters["lora_B.weight"].abs().max().item<float>());
     }
 
+    [Fact]
+    public void NewAdapter_Gaussian_HasTheDeviationOfPeft()
+    {
+        using var scope = NewDisposeScope();
+        var a = NewA(400, 64, LoraInitialization.Gaussian);
+
+        Assert.Equal(1 / 64.0, a.std().item<float>(), 2e-4);
+        Assert.InRange(a.abs().max().item<float>(), 3 / 64.0, 6 / 64.0);
+    }
+
+    [Theory]
+    [InlineData(40, 8)]
+    [InlineData(12, 12)]
+    [InlineData(5, 1)]
+    public void NewAdapter_Orthogonal_HasOrthonormalRows(int inputs, int rank)
+    {
+        using var scope = NewDisposeScope();
+        var a = NewA(inputs, rank, LoraInitialization.Orthogonal).to_type(ScalarType.Float64);
+
+        Assert.InRange((a.matmul(a.transpose(0, 1)) - eye(rank, dtype: ScalarType.Float64, device: CPU)).abs().max().item<double>(), 0, 1e-6);
+    }
+
+    [Fact]
+    public void NewAdapter_Orthogonal_PrefersNoSign()
+    {
+        // A row of length 1 in two dimensions lies in each half plane equally often; plain QR would fix a sign.
+        using var scope = NewDisposeScope();
+        using var generator = new Generator(7, CPU);
+        var positive = Enumerable.Range(0, 200).Count(_ => Initialization.OrthonormalRows.Draw([1, 2], CPU, generator)[0, 0].item<float>() > 0);
+
+        Assert.InRange(positive, 70, 130);          // 4 standard deviations around 100
+    }
+
+    private static Tensor NewA(int inputs, int rank, LoraInitialization initialization)
+    {
+        using var generator = new Generator(6, CPU);
+        var slot = new ProjectionSlot("query", inputs, inputs, Initialization.Zeros);
+        var source = new ParameterSource(new Dictionary<string, Tensor>(), CPU, _ => true, generator);
+        using var lora = new LoraLinear(slot, source, new LoraOptions { Rank = rank, Initialization = initialization }, null);
+        return lora.named_parameters().Single(parameter => parameter.name == "lora_A.weight").parameter.detach().clone();
+    }
+
     private static Dictionary<string, Tensor> Weights()
     {
         using var generator = new Generator(1, CPU);

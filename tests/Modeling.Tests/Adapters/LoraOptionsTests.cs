@@ -19,6 +19,12 @@ public class LoraOptionsTests
         Assert.Contains(faults, fault => fault.StartsWith("TargetModules 'valeu'", StringComparison.Ordinal));
     }
 
+    [Fact]
+    public void Faults_OfAnUnknownInitialization_NamesTheKnown() =>
+        Assert.Equal(
+            "Lora.Initialization is 7; use one of: KaimingUniform, Gaussian, Orthogonal.",
+            new LoraOptions { Initialization = (LoraInitialization)7 }.Faults([new("query", 32, 32)]).Single());
+
     [Theory]
     [InlineData(33, "query", "Lora.Rank is 33; 'query' is 32 by 32, so use 32 or less.")]
     [InlineData(7, "all-linear", "Lora.Rank is 7; 'narrow' is 6 by 32, so use 6 or less.")]

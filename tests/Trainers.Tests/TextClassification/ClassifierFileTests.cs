@@ -43,6 +43,17 @@ public class ClassifierFileTests : IDisposable
         Assert.Equal(Contents("model.mlnet"), Contents("again.mlnet"));
     }
 
+    [Fact]
+    public void Load_KnowsHowTheAdapterBegan()
+    {
+        var lora = new LoraOptions { Rank = 3, Alpha = 5, Dropout = 0.1, Initialization = LoraInitialization.Gaussian, FreezesA = true };
+        using var trained = CapitalTask.Fit(options: Options(BaseStorage.Embedded) with { MaxEpochs = 1, Lora = lora });
+        using var loaded = Load(Save(trained, "model.mlnet"));
+
+        Assert.Equal(lora with { TargetModules = loaded.Lora!.TargetModules }, loaded.Lora);
+        Assert.Equal(lora.TargetModules, loaded.Lora.TargetModules);
+    }
+
     [Theory]
     [InlineData(FineTuningMethod.Lora, BaseStorage.Embedded, true)]
     [InlineData(FineTuningMethod.Lora, BaseStorage.Reference, false)]

@@ -1,5 +1,6 @@
 using Microsoft.ML;
 using MLNetLoRA.Testing;
+using TorchSharp;
 
 namespace MLNetLoRA.Trainers.Tests.TextClassification;
 
@@ -43,6 +44,8 @@ public class OptionEffectTests
         ["Sentence2ColumnName"] = options => options with { Sentence2ColumnName = "Sentence2" },
         ["Lora.Rank"] = options => options with { Lora = options.Lora with { Rank = 2, Alpha = 8 } },
         ["Lora.Alpha"] = options => options with { Lora = options.Lora with { Alpha = 32 } },
+        ["Lora.Initialization"] = options => options with { Lora = options.Lora with { Initialization = LoraInitialization.Orthogonal } },
+        ["Lora.FreezesA"] = options => options with { Lora = options.Lora with { FreezesA = true } },
         ["Lora.Dropout"] = options => options with { Lora = options.Lora with { Dropout = 0.3 } },
         ["Lora.TargetModules"] = options => options with { Lora = options.Lora with { TargetModules = ["query", "value"] } },
     };
@@ -94,6 +97,28 @@ public class OptionEffectTests
             var sum = expected.Sum(logit => Math.Exp(logit));
             foreach (var (c, probability) in row.Index()) Assert.Equal(Math.Exp(expected[c]) / sum, probability, 1e-6);
         }
+    }
+
+    [Fact]
+    public void FreezesA_KeepsAAsDrawnAndTrainsTheRest()
+    {
+        var lora = new LoraOptions { Rank = 4, Initialization = LoraInitialization.Orthogonal };
+        using var trained = CapitalTask.Fit(options: Plain with { Lora = lora });
+        using var frozen = CapitalTask.Fit(options: Plain with { Lora = lora with { FreezesA = true } });
+        var (ofTrained, ofFrozen) = (DistanceOfAFromOrthonormal(trained), DistanceOfAFromOrthonormal(frozen));
+
+        Assert.InRange(ofFrozen.Largest, 0, 1e-5);
+        Assert.True(ofTrained.Largest > 1e-3);
+        Assert.Equal(ofFrozen.Numbers, trained.TrainingReport.TrainableParameters - frozen.TrainingReport.TrainableParameters);
+    }
+
+    private static (double Largest, long Numbers) DistanceOfAFromOrthonormal(TextClassificationTransformer model)
+    {
+        using var scope = torch.NewDisposeScope();
+        using var share = model.AcquireShare();
+        var all = share.Resource.Classifier.Tuned.Where(weight => weight.Key.EndsWith(".lora_A.weight", StringComparison.Ordinal))
+            .Select(weight => weight.Value).ToArray();
+        return (all.Max(a => (a.matmul(a.transpose(0, 1)) - torch.eye(a.shape[0], device: torch.CPU)).abs().max().item<float>()), all.Sum(a => a.numel()));
     }
 
     [Fact]
