@@ -2,9 +2,9 @@
 //
 //   dotnet run eng/pretrain/prepare.cs -- [RAW_FOLDER] [OUTPUT_FOLDER]
 //
-// Reads sources.json; writes train.txt, one heldout-SOURCE.txt for each source, sizes.md, and into samples/data
-// retention.txt. Plain text: one paragraph a line, a blank line ends a document. The same packages always give the
-// same files.
+// Reads sources.json; writes train.txt, of the word lists words.txt, one heldout-SOURCE.txt for each source, sizes.md,
+// and into samples/data retention.txt. Plain text: one paragraph a line, a blank line ends a document. The same
+// packages always give the same files.
 #:property PublishAot=false
 
 using System.Buffers;
@@ -23,6 +23,10 @@ const int LongestParagraph = 1200;              // characters; longer ones are s
 const int ShortestRepeat = 40;                  // characters; a longer paragraph seen before is boilerplate
 const int EntriesPerDocument = 8;               // of WordNet and the dictionaries
 const int TreebankEvery = 5;                    // each fifth document is written as older data sets are
+const int FewestDrawn = 8, MostDrawn = 24;        // synonyms in a line of the thesaurus
+const int ThesaurusPasses = 4;
+const int WordsPerLine = 20;                    // of a word list
+const int ListPasses = 20;
 const int RetentionBytesPerSource = 24_000;
 const int RetentionBytes = 200_000;
 
@@ -46,7 +50,7 @@ var retention = new StringBuilder();
 var seen = new HashSet<string>();
 sizes.WriteLine("| source | package | version | licence | train bytes | train words | held-out bytes | left out: test definitions |");
 sizes.WriteLine("|---|---|---|---|---:|---:|---:|---:|");
-foreach (var source in sources)
+foreach (var source in sources.Where(source => !source.IsWords))
 {
     var removed = 0;
     var documents = Read(source)
@@ -78,12 +82,10 @@ foreach (var source in sources)
         retention.Append(Beginning(heldOut));
     }
 
-    var words = text.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries).Length;
-    var row = string.Create(CultureInfo.InvariantCulture,
-        $"| {source.Name} | {source.Package} | {source.Version} | {source.Licence} | {Encoding.UTF8.GetByteCount(text):N0} | {words:N0} | {Encoding.UTF8.GetByteCount(Text(heldOut)):N0} | {removed:N0} |");
-    sizes.WriteLine(row);
-    Console.WriteLine(row);
+    WriteSize(source, text, Text(heldOut), removed);
 }
+
+WriteWords();
 
 if (Encoding.UTF8.GetByteCount(retention.ToString()) > RetentionBytes)
 {
@@ -91,6 +93,35 @@ if (Encoding.UTF8.GetByteCount(retention.ToString()) > RetentionBytes)
 }
 
 File.WriteAllText(Path.Combine("samples", "data", "retention.txt"), retention.ToString());
+
+void WriteSize(Source source, string text, string heldOut, int removed)
+{
+    var words = text.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries).Length;
+    var row = string.Create(CultureInfo.InvariantCulture,
+        $"| {source.Name} | {source.Package} | {source.Version} | {source.Licence} | {Encoding.UTF8.GetByteCount(text):N0} | {words:N0} | {Encoding.UTF8.GetByteCount(heldOut):N0} | {removed:N0} |");
+    sizes.WriteLine(row);
+    Console.WriteLine(row);
+}
+
+// Word lists become lines of words that mean alike, drawn and ordered anew in each pass; a line is a document.
+void WriteWords()
+{
+    var random = new Random(1);
+    List<string> all = [];
+    foreach (var source in sources.Where(source => source.IsWords))
+    {
+        var (learned, heldOut) = source.Reader == "thesaurus" ? DrawThesaurus(Files(source)[0], random) : DrawLists(Files(source), random);
+        var heldOutText = Text(heldOut.ConvertAll(line => new List<string> { line }));
+        File.WriteAllText(Path.Combine(output, $"heldout-{source.Name}.txt"), heldOutText);
+        WriteSize(source, Text(learned.ConvertAll(line => new List<string> { line })), heldOutText, removed: 0);
+        all.AddRange(learned);
+    }
+
+    var lines = all.ToArray();
+    random.Shuffle(lines);
+    using var file = Create(Path.Combine(output, "words.txt"));
+    file.Write(Text([.. lines.Select(line => new List<string> { line })]));
+}
 
 static StreamWriter Create(string path) => new(path, append: false, new UTF8Encoding(false)) { NewLine = "\n" };
 
@@ -128,6 +159,54 @@ static string Beginning(List<List<string>> documents)
         .ToList();
     return Text(taken);
 }
+
+// ---- word lists ------------------------------------------------------------------------------------------------------
+
+// A line of the file is an entry and its synonyms, in all its senses: "mad,angry,crazy,..." becomes "mad: crazy, unhinged, ...".
+static (List<string> Learned, List<string> HeldOut) DrawThesaurus(string file, Random random)
+{
+    var entries = File.ReadLines(file)
+        .Select(line => line.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
+        .Where(entry => entry.Length > FewestDrawn)
+        .OrderBy(entry => Hash(entry[0]), StringComparer.Ordinal)
+        .ToList();
+    var split = (int)(entries.Count * (1 - HeldOutShare));
+    return ([.. Enumerable.Range(0, ThesaurusPasses).SelectMany(_ => entries[..split].Select(Draw))], entries[split..].ConvertAll(Draw));
+
+    string Draw(string[] entry)
+    {
+        var synonyms = entry[1..];
+        random.Shuffle(synonyms);
+        return WordLine(entry[0], synonyms[..Math.Min(synonyms.Length, random.Next(FewestDrawn, MostDrawn + 1))], random);
+    }
+}
+
+// The first file holds words that praise, the second words that blame: "good: able, superb, ..." and "bad: dull, ...".
+static (List<string> Learned, List<string> HeldOut) DrawLists(IReadOnlyList<string> files, Random random)
+{
+    List<string> learned = [], heldOut = [];
+    foreach (var (file, name) in files.Zip(["good", "bad"]))
+    {
+        var words = File.ReadLines(file).Select(word => word.Trim()).Where(word => word.Length > 0).OrderBy(Hash, StringComparer.Ordinal).ToArray();
+        var split = (int)(words.Length * (1 - HeldOutShare));
+        for (var pass = 0; pass < ListPasses; pass++) learned.AddRange(Lines(words[..split]));
+        heldOut.AddRange(Lines(words[split..]));
+
+        IEnumerable<string> Lines(string[] drawn)
+        {
+            random.Shuffle(drawn);
+            return drawn.Chunk(WordsPerLine).Select(line => WordLine(name, line, random));
+        }
+    }
+
+    return (learned, heldOut);
+}
+
+// Commas as people type them, none, and set apart as older data sets write them.
+static string WordLine(string name, string[] words, Random random) =>
+    $"{name}: {string.Join(random.GetItems([", ", " ", " , "], 1)[0], words)}";
+
+static string Hash(string text) => Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(text)));
 
 // ---- cleaning -----------------------------------------------------------------------------------------------------
 
@@ -196,7 +275,7 @@ static string Treebank(string paragraph)
 
 // ---- readers: files to documents, documents to paragraphs ----------------------------------------------------------
 
-IEnumerable<List<string>> Read(Source source)
+List<string> Files(Source source)
 {
     var files = source.Paths
         .SelectMany(pattern => Match(Path.Combine(raw, source.Package.Split('/')[^1]), pattern))
@@ -206,6 +285,12 @@ IEnumerable<List<string>> Read(Source source)
         throw new FileNotFoundException($"{source.Package}: none of its paths is under {raw}. Run eng/pretrain/fetch.sh first.");
     }
 
+    return files;
+}
+
+IEnumerable<List<string>> Read(Source source)
+{
+    var files = Files(source);
     return source.Reader switch
     {
         "wordnet" => Shuffle(files.SelectMany(ReadWordNet)),
@@ -231,7 +316,7 @@ static IEnumerable<string> Match(string folder, string pattern)
 
 // WordNet is sorted by meaning, so its last 2 % would all be adverbs: documents are ordered by their hash.
 static IEnumerable<List<string>> Shuffle(IEnumerable<List<string>> documents) =>
-    documents.OrderBy(d => Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(d[0]))), StringComparer.Ordinal);
+    documents.OrderBy(d => Hash(d[0]), StringComparer.Ordinal);
 
 // A synset becomes "dog, domestic dog: a member of the genus Canis. The dog barked all night."
 static IEnumerable<List<string>> ReadWordNet(string file)
@@ -484,6 +569,8 @@ static string WithoutMarkup(string paragraph)
 internal sealed record Source(
     string Name, string? Debian, string? Npm, string Version, string Licence, bool PublicDomain, string Reader, string[] Paths)
 {
+    public bool IsWords => Reader is "thesaurus" or "word-lists";
+
     public bool Technical => Reader is "html" or "pod";
 
     public string Package => Debian ?? Npm ?? throw new InvalidDataException($"sources.json: '{Name}' names no package.");
