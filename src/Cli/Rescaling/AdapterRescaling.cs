@@ -25,11 +25,7 @@ internal static class AdapterRescaling
         }
         finally
         {
-            foreach (var kept in factors.Values)
-            {
-                kept.A.Dispose();
-                kept.B.Dispose();
-            }
+            foreach (var kept in factors.Values) kept.Dispose();
         }
 
         RescaledMatrix Keep(string name, (RescaledMatrix Matrix, LowRankFactors? Factors) made)

@@ -3,10 +3,11 @@ using static TorchSharp.torch;
 namespace MLNetLoRA.Modeling;
 
 /// <summary>A low-rank change of one matrix: ΔW = Scale · B A.</summary>
+/// <remarks>Whoever owns the tensors disposes them, by disposing this or one by one.</remarks>
 /// <param name="A">(rank, in).</param>
 /// <param name="B">(out, rank).</param>
 /// <param name="Scale">alpha / rank; finite.</param>
-public sealed record LoraFactors(Tensor A, Tensor B, double Scale)
+public sealed record LoraFactors(Tensor A, Tensor B, double Scale) : IDisposable
 {
     /// <summary>The inner dimension.</summary>
     public int Rank => (int)A.shape[0];
@@ -31,8 +32,8 @@ public sealed record LoraFactors(Tensor A, Tensor B, double Scale)
             cat([first.A, second.A], 0).DetachFromDisposeScope(), cat([first.B, up], 1).DetachFromDisposeScope(), first.Scale);
     }
 
-    /// <summary>Frees both tensors.</summary>
-    internal void Free()
+    /// <summary>Disposes both tensors.</summary>
+    public void Dispose()
     {
         A.Dispose();
         B.Dispose();

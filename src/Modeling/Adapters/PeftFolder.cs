@@ -29,6 +29,7 @@ public static class PeftFolder
     }
 
     /// <summary>Writes an adapter so that alpha / rank of each matrix is its own scale, whatever the ranks.</summary>
+    /// <remarks>The folder is complete, or nothing is written.</remarks>
     /// <param name="folder">Created when missing; an adapter in it is replaced.</param>
     /// <param name="adapter">At least one changed matrix.</param>
     /// <param name="config">The base's architecture.</param>
@@ -43,29 +44,26 @@ public static class PeftFolder
         ArgumentNullException.ThrowIfNull(config);
         ArgumentNullException.ThrowIfNull(baseName);
         var saved = adapter.FullyTrained.Keys.Select(key => ModuleToSave(key, config)).Distinct().Order(StringComparer.Ordinal).ToList();
-        Write(folder, adapter, saved, new PeftNotes(baseName, dropout, saved.Count > 0 ? "SEQ_CLS" : null));
+        if (adapter.Factors.Count == 0) throw new ArgumentException("The adapter changes no matrix; there is nothing to write.", nameof(adapter));
+        AtomicFolder.Write(
+            folder, [PeftFile.WeightsFileName],
+            stage => WriteFiles(stage, adapter, saved, new PeftNotes(baseName, dropout, saved.Count > 0 ? "SEQ_CLS" : null)));
     }
 
-    /// <summary>Writes the adapter of a base of any architecture.</summary>
-    /// <param name="folder">Created when missing; an adapter in it is replaced.</param>
+    /// <summary>Writes the two files for the adapter of a base of any architecture, into a folder that is there.</summary>
+    /// <param name="folder">The folder.</param>
     /// <param name="adapter">At least one changed matrix, named as PEFT names modules.</param>
     /// <param name="modulesToSave">The modules that hold what was trained in full.</param>
     /// <param name="notes">For the reader of the file.</param>
-    internal static void Write(string folder, LoraAdapter adapter, IReadOnlyList<string> modulesToSave, PeftNotes notes)
+    internal static void WriteFiles(string folder, LoraAdapter adapter, IReadOnlyList<string> modulesToSave, PeftNotes notes)
     {
-        if (adapter.Factors.Count == 0) throw new ArgumentException("The adapter changes no matrix; there is nothing to write.", nameof(adapter));
-        Directory.CreateDirectory(folder);
-        var (configPath, weightsPath) = (Path.Combine(folder, PeftConfigJson.FileName), Path.Combine(folder, PeftFile.WeightsFileName));
-        AtomicFile.EnsureWritable(weightsPath);
-        File.Delete(weightsPath);           // writing that is cut off leaves no adapter rather than a mixture of two
-
-        AtomicFile.Write(configPath, stream =>
+        AtomicFile.Write(Path.Combine(folder, PeftConfigJson.FileName), stream =>
         {
             using var json = new Utf8JsonWriter(stream, new JsonWriterOptions { Indented = true, NewLine = "\n" });
             PeftConfigJson.Write(json, adapter.Factors, modulesToSave, notes);
         });
         SafetensorsWriter.Write(
-            weightsPath, [.. adapter.Weights.Select(pair => KeyValuePair.Create(PeftFile.Prefix + pair.Key, pair.Value))],
+            Path.Combine(folder, PeftFile.WeightsFileName), [.. adapter.Weights.Select(pair => KeyValuePair.Create(PeftFile.Prefix + pair.Key, pair.Value))],
             new Dictionary<string, string> { ["format"] = "pt" });
     }
 

@@ -114,6 +114,6 @@ public sealed class AdapterChanges : IWeightChanges
         var trained = _adapter.FullyTrained.ToDictionary(key => key, key => _adapter.ReadFullyTrained(key, dataType: null, CPU));
         // Not disposed: what was read here goes with the scope, the factors given stay their owner's.
         var adapter = new LoraAdapter(all, trained);
-        PeftFolder.Write(folder, adapter, _adapter.Config.ModulesToSave, _adapter.Config.Notes);
+        PeftFolder.WriteFiles(folder, adapter, _adapter.Config.ModulesToSave, _adapter.Config.Notes);
     }
 }

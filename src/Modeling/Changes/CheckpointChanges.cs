@@ -121,7 +121,7 @@ public sealed class CheckpointChanges : IWeightChanges
     {
         var entries = new Dictionary<string, SafetensorsEntry>(StringComparer.Ordinal);
         foreach (var (key, entry) in checkpoint.Entries)
-            if (!entries.TryAdd(MatrixKeys.Spelling(key), entry))
+            if (!entries.TryAdd(NormKeys.Today(key), entry))
                 throw new InvalidDataException($"{checkpoint.Source}: {MessageText.Quote(key)} is there twice, under two spellings.");
         return entries;
     }

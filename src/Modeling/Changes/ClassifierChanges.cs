@@ -75,7 +75,7 @@ internal sealed class ClassifierChanges : IWeightChanges
     public void Dispose()
     {
         foreach (var tensor in _tuned.Values.Concat(_frozen.Values)) tensor.Dispose();
-        foreach (var factors in _factors.Values) factors.Free();
+        foreach (var factors in _factors.Values) factors.Dispose();
         _shared?.Dispose();
         _stored?.Dispose();
     }

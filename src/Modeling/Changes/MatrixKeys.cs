@@ -23,13 +23,6 @@ internal static partial class MatrixKeys
     /// <summary>The name of a matrix: its key without ".weight".</summary>
     public static string NameOf(string key) => key.EndsWith(Weight, StringComparison.Ordinal) ? key[..^Weight.Length] : key;
 
-    /// <summary>The spelling by which two checkpoints of one model are matched: old ones call the norms' parameters gamma and beta.</summary>
-    public static string Spelling(string key)
-    {
-        if (key.EndsWith(".LayerNorm.gamma", StringComparison.Ordinal)) return key[..^"gamma".Length] + "weight";
-        return key.EndsWith(".LayerNorm.beta", StringComparison.Ordinal) ? key[..^"beta".Length] + "bias" : key;
-    }
-
     /// <summary>Why a tensor is not measured; null when it is.</summary>
     public static string? WhySkipped(SafetensorsEntry entry)
     {

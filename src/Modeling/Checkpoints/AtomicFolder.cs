@@ -5,15 +5,18 @@ internal static class AtomicFolder
 {
     /// <summary>Fills a folder.</summary>
     /// <remarks>
-    /// A new folder appears at once. In one that exists files of the same names are replaced, others stay; the files that make it open go
+    /// A new folder appears at once. In one that exists files of the same names are replaced, others stay; the files that make it what it is go
     /// first and come last, so that a machine that stops meanwhile leaves a folder that does not open rather than a mixture of two.
     /// </remarks>
     /// <param name="folder">The folder; the ones above it are created too.</param>
-    /// <param name="opening">Names of the files without which nobody opens it: the last to come, and old ones never outlive the new.</param>
+    /// <param name="opening">
+    /// Names of the files that decide what the folder is opened as: old ones never outlive the new. The first is the one without which nobody
+    /// opens it: the first to go and the last to come.
+    /// </param>
     /// <param name="write">Writes files, no folders, into the folder it is given. When it throws, nothing remains and nothing old is touched.</param>
     /// <exception cref="UnauthorizedAccessException">The folder must not be written.</exception>
     /// <exception cref="IOException">The folder cannot be written, for example on a full disk.</exception>
-    public static void Write(string folder, IReadOnlyList<string> opening, Action<string> write)
+    public static void Write(string folder, string[] opening, Action<string> write)
     {
         var full = Path.GetFullPath(folder);
         var stage = Path.Combine(NearestExisting(full), $".{Guid.NewGuid():N}.tmp");
@@ -48,9 +51,10 @@ internal static class AtomicFolder
         Directory.Move(stage, full);
     }
 
-    private static void Replace(string stage, string full, IReadOnlyList<string> opening)
+    private static void Replace(string stage, string full, string[] opening)
     {
-        var names = Directory.EnumerateFiles(stage).Select(path => Path.GetFileName(path)!).OrderBy(name => opening.Contains(name)).ToList();
+        string[] inOrder = [.. Directory.EnumerateFiles(stage).Select(path => Path.GetFileName(path)!).Except(opening), .. opening.Reverse()];
+        var names = inOrder.Where(name => File.Exists(Path.Combine(stage, name))).ToList();
         if (names.Find(name => Directory.Exists(Path.Combine(full, name))) is { } occupied)
             throw new IOException($"{Path.Combine(full, occupied)}: this is a folder; a file has to go there. Choose another place.");
         foreach (var name in opening) File.Delete(Path.Combine(full, name));

@@ -8,9 +8,9 @@ public static class CheckpointFolder
 {
     /// <summary>Writes config.json, model.safetensors, the tokenizer's files, and fine_tuning.json when there is a card worth keeping.</summary>
     /// <remarks>
-    /// The order keeps a folder that is written over from opening as a mixture of two models: the old weights go first, then what else an
-    /// older model left and this one does not replace, then every file is written beside its place and renamed, the weights last. Writing
-    /// that was cut off leaves a folder without weights, and opening it says so. Old shards stay, but nothing refers to them any more.
+    /// Everything is written beside its place first: when that fails, an older model is as it was. A folder that is written over never opens
+    /// as a mixture of two models: old weights, tokenizer and card go first and the new weights come last, so that what was cut off in between
+    /// is a folder without weights, and opening it says so. Old shards stay, but nothing refers to them any more.
     /// </remarks>
     /// <param name="folder">Created when missing; a model in it is replaced.</param>
     /// <param name="config">The architecture.</param>
@@ -19,7 +19,7 @@ public static class CheckpointFolder
     /// <param name="dataType">What the weights are stored as: float32, bfloat16 or float16.</param>
     /// <param name="architecture">The class that Hugging Face opens it with, for example "RobertaForMaskedLM".</param>
     /// <param name="card">Recommendations for fine-tuning; null or <see cref="ModelCard.General"/> needs no file.</param>
-    /// <exception cref="ArgumentException">The card recommends a rate out of range; nothing was written or removed.</exception>
+    /// <exception cref="ArgumentException">The card recommends a rate out of range.</exception>
     /// <exception cref="UnauthorizedAccessException">The folder or a file must not be written.</exception>
     /// <exception cref="IOException">The folder or a file cannot be written.</exception>
     public static void Write(
@@ -27,19 +27,20 @@ public static class CheckpointFolder
         ModelCard? card = null)
     {
         var files = SmallFiles(config, tokenizer, architecture, card);
-        Directory.CreateDirectory(folder);
-        var weightsPath = Path.Combine(folder, Checkpoint.FileName);
-        AtomicFile.EnsureWritable(weightsPath);     // where nothing can be written, nothing is removed
+        AtomicFolder.Write(folder, [Checkpoint.FileName, ShardIndex.FileName, .. TokenizerFileSet.KnownNames, ModelCard.FileName], stage =>
+        {
+            foreach (var (name, content) in files)
+                AtomicFile.Write(Path.Combine(stage, name), stream => stream.Write(content.Span));
+            WriteWeights(Path.Combine(stage, Checkpoint.FileName), weights, dataType);
+        });
+    }
 
-        string[] mayBeOld = [Checkpoint.FileName, ShardIndex.FileName, .. TokenizerFileSet.KnownNames, ModelCard.FileName];
-        foreach (var old in mayBeOld.Where(name => !files.ContainsKey(name))) File.Delete(Path.Combine(folder, old));
-        foreach (var (name, content) in files)
-            AtomicFile.Write(Path.Combine(folder, name), stream => stream.Write(content.Span));
-
+    private static void WriteWeights(string path, IReadOnlyDictionary<string, Tensor> weights, ScalarType dataType)
+    {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
         SafetensorsWriter.Write(
-            weightsPath,
+            path,
             [.. weights.Select(weight => KeyValuePair.Create(weight.Key, weight.Value.to(dataType)))],
             new Dictionary<string, string> { ["format"] = "pt" });
     }

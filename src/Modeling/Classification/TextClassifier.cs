@@ -96,7 +96,7 @@ public sealed class TextClassifier : IDisposable
         catch
         {
             foreach (var tensor in tuned.Values) tensor.Dispose();
-            foreach (var factors in all.Values) factors.Free();
+            foreach (var factors in all.Values) factors.Dispose();
             throw;
         }
     }
@@ -144,7 +144,7 @@ public sealed class TextClassifier : IDisposable
     {
         _network.Dispose();
         foreach (var tensor in Tuned.Values) tensor.Dispose();
-        foreach (var factors in Corrections.Values) factors.Free();
+        foreach (var factors in Corrections.Values) factors.Dispose();
         _base?.Dispose();
         _baseHold?.Dispose();
     }
@@ -170,9 +170,8 @@ public sealed class TextClassifier : IDisposable
     {
         if (!added.TryGetValue(name, out var second)) return Corrections[name].Shared(Device);
         if (!Corrections.TryGetValue(name, out var first)) return second.Shared(Device);
-        var moved = second.Shared(Device);
-        try { return first.Plus(moved); }
-        finally { moved.Free(); }
+        using var moved = second.Shared(Device);
+        return first.Plus(moved);
     }
 
     private void CheckCorrections(IReadOnlyDictionary<string, LoraFactors> corrections)

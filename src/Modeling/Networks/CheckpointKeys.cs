@@ -3,8 +3,6 @@ namespace MLNetLoRA.Modeling;
 /// <summary>The one spelling of each parameter that networks ask for, whatever a checkpoint's author wrote.</summary>
 internal static class CheckpointKeys
 {
-    private static readonly (string Old, string New)[] OldNormNames = [(".gamma", ".weight"), (".beta", ".bias")];
-
     // Constants that old versions of the transformers library saved with the weights.
     private static readonly string[] Buffers = ["embeddings.position_ids", "embeddings.token_type_ids"];
 
@@ -22,8 +20,7 @@ internal static class CheckpointKeys
         if (config.TieWordEmbeddings && key == head.Decoder) return null;
         if (key == head.BiasCopy) return head.Bias;
 
-        foreach (var (old, today) in OldNormNames)
-            if (key.EndsWith(old, StringComparison.Ordinal)) key = key[..^old.Length] + today;
+        key = NormKeys.Today(key);
         return config.Layout.BareParts.Any(part => key.StartsWith(part, StringComparison.Ordinal)) ? $"{config.CheckpointPrefix}.{key}" : key;
     }
 

@@ -13,12 +13,6 @@ internal sealed class ModelCorrections(IReadOnlyDictionary<string, LoraFactors> 
 
     public void Dispose()
     {
-        foreach (var pair in factors.Values) Free(pair);
-    }
-
-    public static void Free(LoraFactors factors)
-    {
-        factors.A.Dispose();
-        factors.B.Dispose();
+        foreach (var pair in factors.Values) pair.Dispose();
     }
 }

@@ -62,7 +62,7 @@ internal sealed class ModelSpectra : IDisposable
         }
         catch
         {
-            foreach (var factors in corrections.Values) ModelCorrections.Free(factors);
+            foreach (var factors in corrections.Values) factors.Dispose();
             throw;
         }
     }

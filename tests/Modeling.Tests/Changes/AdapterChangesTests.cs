@@ -129,8 +129,8 @@ public sealed class AdapterChangesTests : IDisposable
     {
         using var scope = NewDisposeScope();
         using var generator = new Generator(3, CPU);
-        var folder = _folder.File("adapter");
-        PeftFolder.Write(
+        var folder = Directory.CreateDirectory(_folder.File("adapter")).FullName;
+        PeftFolder.WriteFiles(
             folder,
             new LoraAdapter(
                 modules.ToDictionary(one => one.Module, one => new LoraFactors(
@@ -173,8 +173,9 @@ public class AdapterChangesLeakTests
         using var scope = NewDisposeScope();
         var folder = new TemporaryFolder();
         LoraFactors Ones() => new(ones(2, 4, device: CPU), ones(6, 2, device: CPU), 1);
-        PeftFolder.Write(
-            folder.File("adapter"), new LoraAdapter(new Dictionary<string, LoraFactors> { ["a"] = Ones(), ["b"] = Ones() }, new Dictionary<string, Tensor>()),
+        PeftFolder.WriteFiles(
+            Directory.CreateDirectory(folder.File("adapter")).FullName,
+            new LoraAdapter(new Dictionary<string, LoraFactors> { ["a"] = Ones(), ["b"] = Ones() }, new Dictionary<string, Tensor>()),
             [], new PeftNotes("base", 0, null));
         return folder;
     }

@@ -91,7 +91,7 @@ public sealed class TextClassifierCorrectionTests : IDisposable
         Assert.Contains("'roberta.pooler', which is no matrix of the encoder", unknown.Message, StringComparison.Ordinal);
         Assert.Contains("is A (1, 33), B (32, 1); a matrix of (32, 32) wants A (rank, 32), B (32, rank)", misshapen.Message, StringComparison.Ordinal);
         Assert.Equal(before, LiveTensors.Now);
-        wide.Free();
+        wide.Dispose();
     }
 
     [Theory]

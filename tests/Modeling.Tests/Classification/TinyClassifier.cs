@@ -42,6 +42,6 @@ internal static class TinyClassifier
 
     public static void Free(IReadOnlyDictionary<string, LoraFactors> corrections)
     {
-        foreach (var factors in corrections.Values) factors.Free();
+        foreach (var factors in corrections.Values) factors.Dispose();
     }
 }
