@@ -10,7 +10,7 @@ namespace MLNetLoRA.Cli.Training;
 /// <remarks>Without a base there is an initial model; without a method or an adapter's shape the initial model's are taken, or the defaults.</remarks>
 internal sealed record ClassifySettings(
     string? Base, string? Tokenizer, string? Initial, string Data, string? Validation, string? Test, string? Label, string? Text, string? TextPair, char? Delimiter,
-    int? Limit, FineTuningMethod? Method, LoraOptions? Lora, string? Out, string? Json, TextClassificationOptions Options);
+    int? Limit, FineTuningMethod? Method, LoraOptions? Lora, string? Out, string? AdapterOut, string? Json, TextClassificationOptions Options);
 
 /// <summary>Fine-tunes a classifier inside an ML.NET pipeline, tests it, saves it.</summary>
 internal sealed class ClassifyTraining(ClassifySettings settings, Terminal terminal)
@@ -20,27 +20,40 @@ internal sealed class ClassifyTraining(ClassifySettings settings, Terminal termi
 
     public void Run(CancellationToken cancellation)
     {
-        OutputPaths.Check(
-            [("--out", settings.Out), ("--json", settings.Json)],
-            [("--data", settings.Data), ("--validation", settings.Validation), ("--test", settings.Test), ("--initial", settings.Initial)]);
+        CheckOutputs();
         var training = Read(settings.Data, settings.Limit);
         var validation = settings.Validation is { } v ? Read(v, null) : null;
         var test = settings.Test is { } t ? Read(t, null) : null;
         var ml = new MLContext(settings.Options.Seed);
         using var initial = settings.Initial is { } path ? InitialClassifierFile.Load(ml, path) : null;
+        var method = settings.Method ?? (initial is { Classifier.Lora: null } ? FineTuningMethod.Full : FineTuningMethod.Lora);
+        if (settings.AdapterOut is not null && method is FineTuningMethod.Full)
+            throw new BadInputException("--adapter-out has no effect here: the initial model was fine-tuned in full, and so it goes on. Leave it out.");
         CheckLabels(training, validation, test, initial?.Classifier.ClassNames ?? []);
         var model = settings.Base is { } name ? BaseModel.Open(name, settings.Tokenizer) : initial!.Classifier.BaseModel;
 
-        using var fitted = terminal.Follow("Training", progress => Fit(ml, model, initial, training, validation, progress, cancellation));
+        using var fitted = terminal.Follow("Training", progress => Fit(ml, model, method, initial, training, validation, progress, cancellation));
         var tested = test is null ? null : terminal.Follow("Testing", _ => Evaluate(ml, fitted, test));
         cancellation.ThrowIfCancellationRequested();
         var report = fitted.LastTransformer.TrainingReport;
         if (settings.Out is { } file) Save(ml, fitted, training, file);
+        if (settings.AdapterOut is { } folder) ml.Model.SaveAdapter(fitted, folder);
 
         var rows = new RowCounts(report.TrainingRows, validation?.Rows.Count ?? 0, test?.Rows.Count ?? 0);
         var summary = TrainingSummary<ClassificationTest>.Of(report, rows, tested, PeakMemory.Bytes);
         JsonReport.Write(settings.Json, summary);
         terminal.Show(SummaryTable.Of(summary, Describe(tested)));
+    }
+
+    private void CheckOutputs()
+    {
+        (string, string?)[] inputs =
+            [("--data", settings.Data), ("--validation", settings.Validation), ("--test", settings.Test), ("--initial", settings.Initial)];
+        OutputPaths.Check([("--out", settings.Out), ("--json", settings.Json)], inputs);
+        if (settings.AdapterOut is not { } folder) return;
+        OutputPaths.CheckFolder(folder);
+        // What an adapter consists of replaces nothing else that is read; a base beside it could no longer be told from it.
+        if (settings.Base is { } name && Directory.Exists(name)) OutputPaths.CheckApart("--adapter-out", folder, [("--base", name)]);
     }
 
     private TextTable Read(string path, int? limit)
@@ -88,10 +101,9 @@ internal sealed class ClassifyTraining(ClassifySettings settings, Terminal termi
     }
 
     private TransformerChain<TextClassificationTransformer> Fit(
-        MLContext ml, PretrainedModel model, InitialClassifierFile? initial, TextTable training, TextTable? validation, WorkProgress progress,
+        MLContext ml, PretrainedModel model, FineTuningMethod method, InitialClassifierFile? initial, TextTable training, TextTable? validation, WorkProgress progress,
         CancellationToken cancellation)
     {
-        var method = settings.Method ?? (initial is { Classifier.Lora: null } ? FineTuningMethod.Full : FineTuningMethod.Lora);
         var options = settings.Options with
         {
             LabelColumnName = settings.Label!,

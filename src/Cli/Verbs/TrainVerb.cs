@@ -70,6 +70,8 @@ internal sealed class TrainVerb
     private readonly MaskedTrainOptions _ofMasked = new();
     private readonly Option<string?> _out = VerbOptions.Path(
         "--out", "classify: the model file to write, M.mlnet. masked: the checkpoint folder to write.");
+    private readonly Option<string?> _adapterOut = VerbOptions.Path(
+        "--adapter-out", "lora: a folder for the adapter in PEFT's files, classification head included. An adapter in it is replaced.", "DIR");
     private readonly Option<int?> _seed = VerbOptions.Seed();
     private readonly Option<string> _device = VerbOptions.Device();
     private readonly Option<string?> _json = VerbOptions.Json();
@@ -85,16 +87,18 @@ internal sealed class TrainVerb
         var command = new Command("train", "Fine-tune a text classifier, or (pre)train an encoder on running text.")
         {
             verb._task, verb._base, verb._initial, verb._tokenizer, verb._data, verb._validation, verb._test, verb._label, verb._text, verb._textPair, verb._delimiter,
-            verb._limit, verb._method, verb._rank, verb._alpha, verb._loraDropout, verb._loraInitialization, verb._freezeA, verb._targets, verb._epochs, verb._batchSize,
-            verb._learningRate, verb._maxTokens, verb._schedule, verb._warmup, verb._weightDecay, verb._accumulation, verb._out, verb._seed,
-            verb._device, verb._json,
+            verb._limit, verb._method, verb._rank, verb._alpha, verb._loraDropout, verb._loraInitialization, verb._freezeA, verb._targets,
+            verb._epochs, verb._batchSize, verb._learningRate, verb._maxTokens, verb._schedule, verb._warmup, verb._weightDecay,
+            verb._accumulation, verb._out, verb._adapterOut, verb._seed, verb._device, verb._json,
         };
         foreach (var option in verb._ofMasked.All) command.Add(option);
         command.SetAction((parsed, cancellation) => Task.Run(() => verb.Run(parsed, cancellation), CancellationToken.None));
         return command;
     }
 
-    private Option[] OfLora => [_rank, _alpha, _loraDropout, _loraInitialization, _freezeA, _targets];
+    private Option[] ShapeOfLora => [_rank, _alpha, _loraDropout, _loraInitialization, _freezeA, _targets];
+
+    private Option[] OfLora => [.. ShapeOfLora, _adapterOut];
 
     private int Run(ParseResult parsed, CancellationToken cancellation)
     {
@@ -137,7 +141,7 @@ internal sealed class TrainVerb
 
     private ClassifySettings ReadClassify(ParseResult parsed)
     {
-        var takesInitials = parsed.GetValue(_initial) is not null && !OfLora.Any(parsed.IsGiven);
+        var takesInitials = parsed.GetValue(_initial) is not null && !ShapeOfLora.Any(parsed.IsGiven);
         var lora = new LoraOptions
         {
             Alpha = parsed.GetValue(_alpha),
@@ -154,7 +158,7 @@ internal sealed class TrainVerb
             parsed.GetValue(_validation), parsed.GetValue(_test), parsed.GetValue(_label), parsed.GetValue(_text), parsed.GetValue(_textPair), parsed.GetValue(_delimiter), parsed.GetValue(_limit),
             parsed.GetValue(_method) switch { Full => FineTuningMethod.Full, Lora => FineTuningMethod.Lora, _ => null },
             takesInitials ? null : lora,
-            parsed.GetValue(_out), parsed.GetValue(_json),
+            parsed.GetValue(_out), parsed.GetValue(_adapterOut), parsed.GetValue(_json),
             defaults with
             {
                 MaxEpochs = parsed.GetValue(_epochs) ?? defaults.MaxEpochs,
