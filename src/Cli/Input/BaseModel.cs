@@ -17,9 +17,16 @@ internal static class BaseModel
         if (!isNew && tokenizer is not null)
             throw new BadInputException($"--tokenizer has no effect with --base {name}, which brings its own; leave it out.");
         if (isNew) return PretrainedModel.FromScratch(name[NewPrefix.Length..], tokenizer!);
+        return FromName(name, $"a checkpoint folder, {MiniEncoder}, or {NewPrefix}CONFIG.json");
+    }
+
+    /// <summary>The model that <c>--base</c> names, where it must have been trained.</summary>
+    /// <inheritdoc cref="Open" path="/exception"/>
+    public static PretrainedModel OpenPretrained(string name) => FromName(name, $"a checkpoint folder, or {MiniEncoder}");
+
+    private static PretrainedModel FromName(string name, string wanted)
+    {
         if (name == MiniEncoder) return PretrainedModel.MiniEncoder;
-        if (!Directory.Exists(name))
-            throw new BadInputException($"{name}: no such folder. Give a checkpoint folder, {MiniEncoder}, or {NewPrefix}CONFIG.json.");
-        return PretrainedModel.FromFolder(name);
+        return Directory.Exists(name) ? PretrainedModel.FromFolder(name) : throw new BadInputException($"{name}: no such folder. Give {wanted}.");
     }
 }

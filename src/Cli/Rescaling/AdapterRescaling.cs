@@ -10,17 +10,16 @@ internal static class AdapterRescaling
     public const string Form = "adapter";
 
     /// <summary>Writes the folder; the new factors are in memory until then.</summary>
-    /// <param name="changes">The base and the adapter.</param>
     /// <param name="pass">Rescales.</param>
     /// <param name="rank">The rank that each change is cut to; null for as many as it takes to be exact.</param>
-    /// <param name="folder">Created when missing.</param>
-    public static IReadOnlyList<RescaledMatrix> Write(AdapterChanges changes, RescalePass pass, int? rank, string folder)
+    /// <param name="write">Writes the adapter with these factors; matrices without keep theirs.</param>
+    public static IReadOnlyList<RescaledMatrix> Write(RescalePass pass, int? rank, Action<IReadOnlyDictionary<string, LoraFactors>> write)
     {
         var factors = new Dictionary<string, LoraFactors>();
         try
         {
-            var matrices = changes.Names.Select(name => pass.Rescale(name, (change, rescaled) => Keep(name, Make(change, rescaled, rank)))).ToList();
-            changes.Write(folder, factors);
+            var matrices = pass.Names.Select(name => pass.Rescale(name, (change, rescaled) => Keep(name, Make(change, rescaled, rank)))).ToList();
+            write(factors);
             return matrices;
         }
         finally

@@ -1,4 +1,3 @@
-using MLNetLoRA.Modeling;
 using MLNetLoRA.Spectral;
 using static TorchSharp.torch;
 
@@ -10,20 +9,19 @@ internal static class CheckpointRescaling
     public const string Form = "checkpoint";
 
     /// <summary>Writes the folder; memory for a few matrices is enough.</summary>
-    /// <param name="changes">The two checkpoints.</param>
     /// <param name="pass">Rescales.</param>
     /// <param name="rank">The rank that each change is cut to; null for none.</param>
-    /// <param name="folder">Created when missing.</param>
-    public static IReadOnlyList<RescaledMatrix> Write(CheckpointChanges changes, RescalePass pass, int? rank, string folder)
+    /// <param name="write">Writes the checkpoint; asks once for each matrix, which it disposes, or keeps the tuned one where the answer is null.</param>
+    public static IReadOnlyList<RescaledMatrix> Write(RescalePass pass, int? rank, Action<Func<string, Tensor?>> write)
     {
         var written = new Dictionary<string, RescaledMatrix>();
-        changes.Write(folder, name => pass.Rescale(name, (change, rescaled) =>
+        write(name => pass.Rescale(name, (change, rescaled) =>
         {
             var (matrix, tensor) = rank is { } limit && limit < Math.Min(change.Rows, change.Columns) ? Cut(change, rescaled, limit) : Whole(change, rescaled);
             written.Add(name, matrix);
             return tensor?.DetachFromDisposeScope();
         }));
-        return [.. changes.Names.Select(name => written[name])];
+        return [.. pass.Names.Select(name => written[name])];
     }
 
     private static (RescaledMatrix, Tensor?) Whole(WeightChange change, RescaledChange rescaled) => (

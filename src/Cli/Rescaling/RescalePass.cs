@@ -9,6 +9,9 @@ internal sealed class RescalePass(SpectrumPass spectra, IntruderRescaling rescal
 {
     private Dictionary<string, RescalingPlan>? _plans;
 
+    /// <summary>The matrices, in the model's order.</summary>
+    public IReadOnlyList<string> Names => spectra.Names;
+
     /// <summary>Whether all matrices are looked at before the first is written: one factor for all of them needs all of them.</summary>
     public static bool LooksTwice(IntruderRescaling rescaling) => rescaling.Kind == RescalingKind.UniformGlobal;
 

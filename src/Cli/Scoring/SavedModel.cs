@@ -23,24 +23,9 @@ internal sealed class SavedModel : IDisposable
     }
 
     /// <exception cref="BadInputException">There is no such file, it is damaged, or the model predicts no class from text.</exception>
-    public static SavedModel Load(MLContext ml, string path)
-    {
-        if (!File.Exists(path)) throw new BadInputException($"{path}: there is no such file; a model saved by train --out was wanted.");
-        ITransformer? model = null;
-        try
-        {
-            model = ml.Model.Load(path, out var inputs);
-            return new SavedModel(ml, path, model, inputs ?? throw new BadInputException(
-                $"{path}: the model was saved without its input schema; save it with the training data's."));
-        }
-        catch (Exception exception)
-        {
-            (model as IDisposable)?.Dispose();
-            if (exception is BadInputException or OutOfMemoryException) throw;
-            // A damaged zip, an unknown component or a wrong version each end in another type of exception.
-            throw new BadInputException($"{path}: cannot be loaded as a model: {exception.GetBaseException().Message}", exception);
-        }
-    }
+    public static SavedModel Load(MLContext ml, string path) =>
+        ModelFile.Open(ml, path, "a model saved by train --out was wanted", (model, inputs) => new SavedModel(ml, path, model, inputs
+            ?? throw new BadInputException($"{path}: the model was saved without its input schema; save it with the training data's.")));
 
     /// <summary>The columns to read of a file with this header: what the model needs.</summary>
     /// <exception cref="BadInputException">One is not there.</exception>

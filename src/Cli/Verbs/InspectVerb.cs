@@ -36,7 +36,7 @@ internal sealed class InspectVerb
         TorchNativeLibrary.EnsureLoaded();
         var device = VerbOptions.ChooseDevice(parsed.GetValue(_device)!);
         OutputPaths.Check([("--json", json)], _inputs.Paths(parsed));
-        using var changes = _inputs.Open(parsed);
+        using var changes = _inputs.Open(parsed, device);
         var cache = _spectral.OpenCache(parsed);
         var summary = _terminal.Follow("Inspecting", progress => Inspect(changes, settings, cache, device, progress, cancellation));
         JsonReport.Write(json, summary);

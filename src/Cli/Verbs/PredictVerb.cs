@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.Diagnostics;
-using Microsoft.ML;
 using MLNetLoRA.Cli.Input;
 using MLNetLoRA.Cli.Output;
 using MLNetLoRA.Cli.Scoring;
@@ -46,8 +45,7 @@ internal sealed class PredictVerb
         var device = VerbOptions.ChooseDevice(parsed.GetValue(_device)!);
         OutputPaths.Check([("--out", output), ("--json", json)], [("--model", modelPath), ("--data", data)]);
 
-        var ml = new MLContext { GpuDeviceId = device.type is TorchSharp.DeviceType.CUDA ? device.index : -1, FallbackToCpu = false };
-        using var model = SavedModel.Load(ml, modelPath);
+        using var model = SavedModel.Load(ModelFile.On(device), modelPath);
         var table = TextTable.Read(data, parsed.GetValue(_delimiter), model.ChooseColumns);
         var predictions = model.Score(table);
 

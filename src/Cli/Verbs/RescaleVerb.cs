@@ -33,9 +33,12 @@ internal sealed class RescaleVerb
         [.. Kinds.Keys]);
     private readonly Option<string?> _match = VerbOptions.Choice(
         "--match", "uniform, uniform-global: what is made equal, the distance moved (default) or the norm of the change left.", "distance", Norm);
-    private readonly Option<int?> _rank = Rank();
+    private readonly Option<string?> _rank = Rank();
     private readonly Option<string> _out = VerbOptions.Required(
-        "--out", "The folder to write: with --adapter an adapter in PEFT's files, with --tuned a checkpoint of the same files. A model in it is replaced.", "DIR");
+        "--out",
+        "The folder to write: with --adapter an adapter in PEFT's files, with --tuned a checkpoint of the same files, with --model what fits its training, "
+        + "an adapter after LoRA and else a checkpoint. A model in it is replaced.",
+        "DIR");
     private readonly Option<string> _device = VerbOptions.Device();
     private readonly Option<string?> _json = VerbOptions.Json();
 
@@ -65,7 +68,7 @@ internal sealed class RescaleVerb
         OutputPaths.Check([("--json", json)], _inputs.Paths(parsed));
         OutputPaths.CheckApart("--out", folder, _inputs.Paths(parsed));
         OutputPaths.CheckFolder(folder);
-        using var changes = _inputs.Open(parsed);
+        using var changes = _inputs.Open(parsed, device);
         var cache = _spectral.OpenCache(parsed);
         var summary = _terminal.Follow("Rescaling", progress =>
         {
@@ -73,7 +76,7 @@ internal sealed class RescaleVerb
             var counter = new MatrixProgress(progress, "Rescaling", spectra.Names.Count * (RescalePass.LooksTwice(rescaling) ? 2 : 1));
             var pass = new RescalePass(spectra, rescaling, () => counter.Step(cancellation));
             pass.Prepare();
-            var (matrices, form) = Write(changes, pass, parsed.GetValue(_rank), folder);
+            var (matrices, form) = Write(changes, pass, ParseRank(parsed.GetValue(_rank)), folder);
             cache.Tell(progress);
             return new RescaleSummary(matrices, rescaling.Scale, which, form, counter.Seconds, changes.Skipped);
         });
@@ -84,8 +87,10 @@ internal sealed class RescaleVerb
 
     private static (IReadOnlyList<RescaledMatrix>, string Form) Write(IWeightChanges changes, RescalePass pass, int? rank, string folder) => changes switch
     {
-        CheckpointChanges checkpoints => (CheckpointRescaling.Write(checkpoints, pass, rank, folder), CheckpointRescaling.Form),
-        AdapterChanges adapter => (AdapterRescaling.Write(adapter, pass, rank, folder), AdapterRescaling.Form),
+        CheckpointChanges checkpoints => (CheckpointRescaling.Write(pass, rank, replace => checkpoints.Write(folder, replace)), CheckpointRescaling.Form),
+        AdapterChanges adapter => (AdapterRescaling.Write(pass, rank, factors => adapter.Write(folder, factors)), AdapterRescaling.Form),
+        ClassifierChanges { IsLowRank: true } model => (AdapterRescaling.Write(pass, rank, factors => model.WriteAdapter(folder, factors)), AdapterRescaling.Form),
+        ClassifierChanges model => (CheckpointRescaling.Write(pass, rank, replace => model.WriteCheckpoint(folder, replace)), CheckpointRescaling.Form),
         _ => throw new InvalidOperationException($"{changes.GetType().Name} cannot be written."),
     };
 
@@ -103,17 +108,18 @@ internal sealed class RescaleVerb
         return rescaling.Faults().ToList() is { Count: > 0 } faults ? throw new BadInputException(OptionNames.AsTyped(string.Join(' ', faults))) : rescaling;
     }
 
-    private static Option<int?> Rank() => new("--rank")
+    private static Option<string?> Rank()
     {
-        Description = "exact (default), or the rank that each change is cut to.",
-        HelpName = "exact|N",
-        CustomParser = result =>
+        var option = new Option<string?>("--rank") { Description = "exact (default), or the rank that each change is cut to.", HelpName = "exact|N" };
+        option.Validators.Add(result =>
         {
             var typed = result.Tokens[0].Value;
-            if (typed == Exact) return null;
-            if (int.TryParse(typed, NumberStyles.None, CultureInfo.InvariantCulture, out var rank) && rank >= 1) return rank;
-            result.AddError($"--rank is '{typed}'; use {Exact}, or a whole number from 1.");
-            return null;
-        },
-    };
+            if (typed != Exact && ParseRank(typed) is null) result.AddError($"--rank is '{typed}'; use {Exact}, or a whole number from 1.");
+        });
+        return option;
+    }
+
+    // Null for as many as it takes to be exact.
+    private static int? ParseRank(string? typed) =>
+        int.TryParse(typed, NumberStyles.None, CultureInfo.InvariantCulture, out var rank) && rank >= 1 ? rank : null;
 }

@@ -50,6 +50,17 @@ public static class PeftFolder
             stage => WriteFiles(stage, adapter, saved, new PeftNotes(baseName, dropout, saved.Count > 0 ? "SEQ_CLS" : null)));
     }
 
+    /// <summary>Writes the adapter of a classifier.</summary>
+    /// <param name="folder">Created when missing; an adapter in it is replaced.</param>
+    /// <param name="adapter">At least one changed matrix.</param>
+    /// <param name="classifier">Fine-tuned by LoRA; gives the base's architecture, what the file calls it, and the dropout.</param>
+    /// <inheritdoc cref="Write(string, LoraAdapter, EncoderConfig, string, double)" path="/exception"/>
+    public static void Write(string folder, LoraAdapter adapter, ClassifierDescription classifier)
+    {
+        ArgumentNullException.ThrowIfNull(classifier);
+        Write(folder, adapter, classifier.Base.Config, classifier.Base.Folder ?? classifier.Base.Name, classifier.Lora?.Dropout ?? 0);
+    }
+
     /// <summary>Writes the two files for the adapter of a base of any architecture, into a folder that is there.</summary>
     /// <param name="folder">The folder.</param>
     /// <param name="adapter">At least one changed matrix, named as PEFT names modules.</param>

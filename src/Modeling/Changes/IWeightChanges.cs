@@ -10,7 +10,7 @@ namespace MLNetLoRA.Modeling;
 /// </remarks>
 public interface IWeightChanges : IDisposable
 {
-    /// <summary>The matrices that can be measured, in the model's order: checkpoint keys without ".weight".</summary>
+    /// <summary>The matrices that can be measured, in natural order (layer 2 before layer 10): checkpoint keys without ".weight".</summary>
     IReadOnlyList<string> Names { get; }
 
     /// <summary>What else differs or was trained and is not measured, by checkpoint key: embeddings, heads, vectors, each with the reason.</summary>

@@ -131,6 +131,9 @@ public sealed record EncoderConfig
     /// <summary>The class of the transformers library that opens the encoder with its masked-language-model head: RobertaForMaskedLM and so on.</summary>
     public string MaskedLanguageModelArchitecture => $"{Layout.ClassPrefix}ForMaskedLM";
 
+    /// <summary>The class of the transformers library that opens the encoder with a classification head: RobertaForSequenceClassification and so on.</summary>
+    public string ClassificationArchitecture => $"{Layout.ClassPrefix}ForSequenceClassification";
+
     /// <summary>How the family spells and arranges things.</summary>
     internal FamilyLayout Layout => FamilyLayout.Of(Family);
 

@@ -106,11 +106,13 @@ public sealed class TextClassifier : IDisposable
     /// The base, for a classifier that was saved without it; null where it is at hand. Its content must be that of the base named in
     /// <see cref="Description"/>.
     /// </param>
+    /// <param name="classNames">The classes in output order, for a checkpoint written from the changes; null where they have no names.</param>
     /// <returns>Shares this classifier's weights, which live until both are disposed. The caller disposes it.</returns>
-    /// <exception cref="ArgumentException"><paramref name="baseModel"/> is another model.</exception>
+    /// <exception cref="ArgumentException"><paramref name="baseModel"/> is another model, or the names are not as many as the classes.</exception>
     /// <exception cref="InvalidOperationException">The classifier was saved without its base, and none is given.</exception>
     /// <exception cref="InvalidDataException">The base's files cannot be read or have changed.</exception>
-    public IWeightChanges OpenChanges(PretrainedModel? baseModel = null) => ClassifierChanges.Open(this, baseModel);
+    public ClassifierChanges OpenChanges(PretrainedModel? baseModel = null, IReadOnlyList<string>? classNames = null) =>
+        ClassifierChanges.Open(this, baseModel, classNames);
 
     /// <summary>The adapter of a LoRA classifier, corrections included, and its head.</summary>
     /// <returns>Copies; exact, each matrix of rank "adapter plus corrections". The caller disposes it.</returns>

@@ -25,8 +25,8 @@ public static class AdapterCatalog
         ArgumentNullException.ThrowIfNull(catalog);
         ArgumentException.ThrowIfNullOrWhiteSpace(folder);
         using var share = ModelParts.Find(model, scoreColumnName).AcquireShare();
-        var description = share.Resource.Classifier.Description;
-        using var adapter = share.Resource.Classifier.ToAdapter();
-        PeftFolder.Write(folder, adapter, description.Base.Config, description.Base.Folder ?? description.Base.Name, description.Lora!.Dropout);
+        var classifier = share.Resource.Classifier;
+        using var adapter = classifier.ToAdapter();
+        PeftFolder.Write(folder, adapter, classifier.Description);
     }
 }

@@ -104,7 +104,7 @@ public sealed class TextClassifierCorrectionTests : IDisposable
         using var changes = corrected.OpenChanges();
         using var share = SharedWeights.Acquire(_model, CPU);
 
-        Assert.Equal(SequenceClassifier.Matrices(_model.Config).Select(matrix => matrix.Key), changes.Names);
+        Assert.Equal(SequenceClassifier.Matrices(_model.Config).Select(matrix => matrix.Key).Order(NaturalOrder.Instance), changes.Names);
         foreach (var name in changes.Names)
         {
             using var owned = changes.Open(name, CPU);
