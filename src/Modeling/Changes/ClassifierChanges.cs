@@ -57,13 +57,21 @@ public sealed class ClassifierChanges : IWeightChanges
     {
         if (classNames is not null && classNames.Count != classifier.Description.ClassCount)
             throw new ArgumentException($"{classNames.Count} names are given for {classifier.Description.ClassCount} classes.", nameof(classNames));
+        var chosen = ChooseBase(classifier, baseModel);
+        // The base beneath an adapter is in memory already.
+        return new ClassifierChanges(classifier, classifier.Description.Lora is null ? chosen : classifier.Description.Base, classNames);
+    }
+
+    /// <summary>The base that is given, or else the one that the classifier knows.</summary>
+    /// <exception cref="ArgumentException">The one given is another model.</exception>
+    internal static PretrainedModel ChooseBase(TextClassifier classifier, PretrainedModel? baseModel)
+    {
         var known = classifier.Description.Base;
         if (baseModel is not null && baseModel.ContentHash != known.ContentHash)
             throw new ArgumentException(
                 $"The base given is '{baseModel.Name}' (content {baseModel.ContentHash[..12]}…); the classifier was fine-tuned from '{known.Name}' "
                 + $"(content {known.ContentHash[..12]}…). Open that checkpoint.");
-        // The base beneath an adapter is in memory already.
-        return new ClassifierChanges(classifier, classifier.Description.Lora is null ? baseModel ?? known : known, classNames);
+        return baseModel ?? known;
     }
 
     /// <inheritdoc/>

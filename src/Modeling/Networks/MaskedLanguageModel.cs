@@ -40,6 +40,9 @@ public sealed class MaskedLanguageModel : nn.Module<TokenBatch, Tensor>
     /// <summary>Last hidden state (batch, tokens, hidden), without the head; the caller owns it. Values at padding are meaningless.</summary>
     public Tensor Encode(TokenBatch batch) => _encoder.forward(batch);
 
+    /// <summary>What the head makes of hidden states that <see cref="Encode"/> gave, this network's or another's: (…, hidden) → (…, vocabulary); the caller owns it.</summary>
+    public Tensor Decode(Tensor hidden) => _head.forward(hidden);
+
     /// <summary>Logits at chosen positions only: the head is by far the most expensive part of a small model.</summary>
     /// <param name="batch">The tokens.</param>
     /// <param name="positions">Flat indices row · tokens + token, (chosen), int64.</param>

@@ -32,6 +32,20 @@ internal static class ModelFaults
         $"{name}: this is an ELECTRA discriminator, which was pretrained to spot replaced tokens and has no masked-language-model head. "
         + "Use the generator of the same release, or a checkpoint of another family; for classification it is fine as it is.";
 
+    /// <summary>Why a base's pretraining loss cannot be measured, with what can be done instead; null when it can, as far as is known without its weights.</summary>
+    public static string? OfLanguageModel(PretrainedModel model)
+    {
+        const string Alternatives = "without one, forgetting shows in retention tasks (accuracy of a fresh head on the frozen encoder, before and after) "
+            + "and in representation drift (linear CKA of hidden states)";
+        if (model.Contents.IsDiscriminator) return $"{OfDiscriminator(model.Name)} A language-model head is what measures forgetting; {Alternatives}.";
+        var missing = model.InitializedKeys.Where(key => MaskedLanguageModel.IsHeadKey(key, model.Config)).ToList();
+        if (missing.Count == 0) return null;
+        return model.HasWeights
+            ? $"{model.Name}: the checkpoint has no masked-language-model head ({MessageText.List(missing)} missing), so there is no pretraining loss to measure. "
+                + $"Use a checkpoint that has it ({model.Config.MaskedLanguageModelArchitecture}); {Alternatives}."
+            : $"{model.Name}: there are no pretrained weights, so there is nothing that fine-tuning could have made it forget. Use a pretrained checkpoint.";
+    }
+
     /// <summary>Shapes by key of what a base model is made of: encoder, language-model head, and BERT's pooler, though only a classifier asks for it.</summary>
     public static IReadOnlyDictionary<string, long[]> OfBase(EncoderConfig config) =>
         NetworkShapes.OfMaskedLanguageModel(config)

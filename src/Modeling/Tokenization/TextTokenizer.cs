@@ -153,6 +153,19 @@ public sealed class TextTokenizer
         return [.. Tokenize(text, int.MaxValue)];
     }
 
+    /// <summary>A row of ids that <see cref="EncodeRaw"/> gave, with the special tokens of a single text around them.</summary>
+    internal EncodedText Wrap(int[] ids) => _template.Fill([.. ids], ids.Length, null, 0, wasTruncated: false);
+
+    /// <summary>How another tokenizer's vocabulary differs from this one's, as a phrase; null where every id stands for the same token.</summary>
+    internal string? DifferenceTo(TextTokenizer other)
+    {
+        if (Kind != other.Kind) return $"one is {Kind}, the other {other.Kind}";
+        if (VocabularySize != other.VocabularySize) return $"one has {VocabularySize} entries, the other {other.VocabularySize}";
+        for (var id = 0; id < _tokens.Length; id++)
+            if (_tokens[id] != other._tokens[id]) return $"id {id} is {MessageText.Quote(_tokens[id] ?? "")} in one and {MessageText.Quote(other._tokens[id] ?? "")} in the other";
+        return null;
+    }
+
     /// <summary>Whether an id is a special token, which is no part of any text: padding, mask, separators.</summary>
     /// <param name="id">Any number; one that is no token is not special.</param>
     public bool IsSpecial(int id) => (uint)id < (uint)_isSpecial.Length && _isSpecial[id];

@@ -44,6 +44,10 @@ internal sealed class TokenizerFileSet
 
     public IReadOnlyList<TokenizerFile> Files { get; }
 
+    /// <summary>Whether a folder holds a vocabulary in any form, good or bad.</summary>
+    public static bool HasVocabulary(string folder) =>
+        new[] { TokenizerJson, VocabularyJson, VocabularyText }.Concat(SentencePieceModels).Any(name => File.Exists(Path.Combine(folder, name)));
+
     /// <summary>Reads the tokenizer files of a folder, checking each size before reading it.</summary>
     public static IReadOnlyList<TokenizerFile> ReadFolder(string folder)
     {
