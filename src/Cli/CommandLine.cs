@@ -63,6 +63,7 @@ internal static class CommandLine
             InfoVerb.Create(terminal),
             InspectVerb.Create(terminal),
             RescaleVerb.Create(terminal),
+            ForgetVerb.Create(terminal),
         };
 
     private static string UsageFault(ParseResult parsed, Command root)

@@ -15,6 +15,7 @@ internal static partial class OptionNames
         ("MaxSteps", "--max-steps"), ("EvaluateEverySteps", "--evaluate-every"), ("CheckpointEverySteps", "--checkpoint-every"),
         ("Set Resume", "Give --resume"), ("CheckpointFolder", "--checkpoint folder"), ("Schedule was", "--schedule was"), ("Seed was", "--seed was"),
         ("InitialModel", "--initial"), ("Use FullFineTuningTextClassification", "Use --method full"),
+        ("Positions is", "--positions is"),
         ("Epsilon holds", "--epsilon holds"), ("TopK holds", "--top-k holds"), ("Scale is", "--scale is"),
         ("set Device or GpuDeviceId", "set --device"), ("Device is", "--device is"), ("Device says", "--device says"),
     ];
@@ -27,6 +28,6 @@ internal static partial class OptionNames
         return message;
     }
 
-    [GeneratedRegex("^(LoraTextClassification|FullFineTuningTextClassification|MaskedLanguageModel): ")]
+    [GeneratedRegex("^(LoraTextClassification|FullFineTuningTextClassification|MaskedLanguageModel|EvaluateForgetting): ")]
     private static partial Regex Component();
 }

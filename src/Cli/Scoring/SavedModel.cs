@@ -22,6 +22,9 @@ internal sealed class SavedModel : IDisposable
         _textColumns = TextColumns();
     }
 
+    /// <summary>The model itself; goes with this.</summary>
+    public ITransformer Transformer => _model;
+
     /// <exception cref="BadInputException">There is no such file, it is damaged, or the model predicts no class from text.</exception>
     public static SavedModel Load(MLContext ml, string path) =>
         ModelFile.Open(ml, path, "a model saved by train --out was wanted", (model, inputs) => new SavedModel(ml, path, model, inputs

@@ -1,0 +1,101 @@
+using System.Text;
+using System.Text.Json;
+using MLNetLoRA.Testing;
+
+namespace MLNetLoRA.Cli.Tests.Verbs;
+
+public sealed class ForgetVerbTests(TinyBase tiny) : IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+
+    private string Json => _folder.File("run.json");
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public void Forget_Model_WritesTheFieldsPromised()
+    {
+        var json = Run.Json(Json, Forget("--model", tiny.Model, "--texts", $"stories={tiny.Text}:0.75", $"{Numbers()}:0.25", "--positions", "60", "--max-tokens", "40", "--seed", "3"));
+
+        const string Corpus = "{name: string, weight: number, tokens: integer, positions: integer, base_loss: number, tuned_loss: number, forgetting: number, "
+            + "standard_error: number, interval: {lower: number, upper: number}, retied: null}";
+        Assert.Equal(
+            $"{{base: string, corpora: [{Corpus}], measure: string, positions: integer, max_tokens: integer, seed: integer, base_loss: number, tuned_loss: number, "
+            + "forgetting: number, standard_error: number, interval: {lower: number, upper: number}, retied: null, device: string, seconds: number}",
+            JsonShape.Of(json));
+        Assert.Equal(["stories", "numbers"], json.GetProperty("corpora").EnumerateArray().Select(corpus => corpus.GetProperty("name").GetString()));
+        Assert.Equal(("sampled", 60, 40, 3), (json.GetProperty("measure").GetString(), Integer("positions"), Integer("max_tokens"), Integer("seed")));
+
+        int Integer(string name) => json.GetProperty(name).GetInt32();
+    }
+
+    [Fact]
+    public void Forget_AnyForm_MeasuresTheSameBaseAndTheBaseItselfAsUnchanged()
+    {
+        string[] texts = ["--texts", tiny.Text, "--measure", "exact"];
+
+        var model = Run.Json(Json, Forget(["--model", tiny.Model, .. texts]));
+        var itself = Run.Json(Json, Forget(["--tuned", tiny.Folder, .. texts]));
+
+        Assert.Equal(Number(model, "base_loss"), Number(itself, "base_loss"));
+        Assert.NotEqual(0, Number(model, "forgetting"));
+        Assert.Equal((0, 0), (Number(itself, "forgetting"), Number(itself, "standard_error")));
+        Assert.Equal(Number(model, "tuned_loss") - Number(model, "base_loss"), Number(model, "forgetting"), 1e-9);
+        Assert.Equal(itself.GetProperty("corpora")[0].GetProperty("tokens").GetInt32(), itself.GetProperty("positions").GetInt32());
+    }
+
+    [Fact]
+    public void Forget_AtTheTerminal_ShowsCorporaAndTotal()
+    {
+        var run = Run.Of(Forget("--model", tiny.Model, "--texts", tiny.Text, "--texts", Numbers(), "--positions", "20"));
+
+        Assert.Equal(CommandLine.Done, run.ExitCode);
+        Assert.All(["text", "numbers", "Total", "Nats per token"], word => Assert.Contains(word, run.Output, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void Forget_BadTexts_AreRefused()
+    {
+        var latin = _folder.File("latin.txt");
+        File.WriteAllBytes(latin, Encoding.Latin1.GetBytes("caf\u00E9 au lait\n"));
+        var (blank, letter) = (_folder.Write("blank.txt", "\n \n"), _folder.Write("letter.txt", "a fine text\n\nx\n"));
+
+        Refused("is not valid UTF-8", "--texts", latin);
+        Refused("only blank lines", "--texts", blank);
+        Refused("'letter' holds 1 texts (of 2; number 2) of fewer than 2 tokens", "--texts", letter);
+        Refused("there is no such file", "--texts", _folder.File("none.txt"));
+        Refused("The weights sum to 1.4", "--texts", $"{tiny.Text}:0.7", $"{Numbers()}:0.7");
+        Refused("The weight of 'text' is -0.5", "--texts", $"{tiny.Text}:-0.5", $"{Numbers()}:1.5");
+        Refused("1 of 2 corpora have a weight", "--texts", $"{tiny.Text}:0.5", Numbers());
+        Refused("2 corpora are called 'text'", "--texts", tiny.Text, tiny.Text);
+        Refused("the weight 'much' is no number", "--texts", $"{tiny.Text}:much");
+        Refused("the name before '=' is empty", "--texts", $"={tiny.Text}");
+        Refused("--positions is 3; use 2 or more for each corpus (here 2", "--texts", tiny.Text, Numbers(), "--positions", "3");
+        Refused("--max-tokens is 500", "--texts", tiny.Text, "--max-tokens", "500");
+        Refused("name the same file", "--texts", tiny.Text, "--json", tiny.Text);
+
+        void Refused(string expected, params string[] arguments) => Run.Of(Forget(["--model", tiny.Model, .. arguments])).AssertRefused(expected);
+    }
+
+    [Fact]
+    public void Forget_BadModels_AreRefused()
+    {
+        var other = _folder.File("other");
+        Directory.CreateDirectory(other);
+        TinyCheckpoint.Write(other, change: config => config with { IntermediateSize = 48 });
+        string[] texts = ["--texts", tiny.Text];
+
+        Run.Of(Forget(texts)).AssertRefused("The fine-tuned model is missing; give --model M.mlnet, --tuned Y or --adapter DIR");
+        Run.Of(Forget(["--model", tiny.Model, "--tuned", tiny.Folder, .. texts])).AssertRefused("--model and --tuned are given; give one of them");
+        Run.Of(Forget(["--tuned", other, .. texts])).AssertRefused("with another shape");
+        Run.Of(["forget", "--base", other, "--model", tiny.Model, .. texts]).AssertRefused("The base given is 'other'");
+        Run.Of(["forget", "--model", tiny.Model, .. texts]).AssertRefused("--base");
+        Run.Of(["forget", "--base", tiny.Folder, "--model", tiny.Model]).AssertRefused("--texts");
+    }
+
+    private string[] Forget(params string[] more) => ["forget", "--base", tiny.Folder, "--device", "cpu", .. more];
+
+    private string Numbers() => _folder.Write("numbers.txt", string.Join("\n\n", Enumerable.Range(0, 20).Select(n => $"{n}, {n + 1}, {n + 2}\nin a row")));
+
+    private static double Number(JsonElement json, string name) => json.GetProperty(name).GetDouble();
+}
