@@ -96,14 +96,7 @@ public sealed class RescaledChange
         if (rank < 1) throw new ArgumentOutOfRangeException(nameof(rank), rank, $"{Plan.Name}: a rank of 1 or more was wanted.");
         using var scope = NewDisposeScope();
         using var _ = no_grad();
-        var (u, s, vh) = Change.IsLowRank ? DecomposedFactors() : linalg.svd(Delta(), fullMatrices: false);
-        var kept = Math.Min(rank, s.shape[0]);
-        var root = s.narrow(0, 0, kept).sqrt();
-        var size = Change.IsLowRank ? Math.Abs(Change.Scale) : 1;
-        var (norm, error) = (s.norm().ToDouble() * size, kept == s.shape[0] ? 0 : s.narrow(0, kept, s.shape[0] - kept).norm().ToDouble() * size);
-        var factors = new LowRankFactors(
-            Owned(root.unsqueeze(1) * vh.narrow(0, 0, kept), ScalarType.Float32), Owned(u.narrow(1, 0, kept) * root, ScalarType.Float32), Change.Scale);
-        return new TruncatedFactors(factors, error, norm == 0 ? 0 : error / norm);
+        return RankTruncation.Cut(Decomposed(), rank, Change.IsLowRank ? Change.Scale : 1);
     }
 
     // ΔW′ in float64.
@@ -140,14 +133,11 @@ public sealed class RescaledChange
         return (spectrum.RightVectors.index_select(1, chosen).t(), left);
     }
 
-    // B′ A′ = Q_B (R_B R_Aᵀ) Q_Aᵀ: the decomposition of the small core is that of the product.
-    private (Tensor U, Tensor S, Tensor Vh) DecomposedFactors()
+    private (Tensor U, Tensor S, Tensor Vh) Decomposed()
     {
+        if (!Change.IsLowRank) return linalg.svd(Delta(), fullMatrices: false);
         var (a, b) = ExactFactors();
-        var (left, leftCore) = linalg.qr(b);
-        var (right, rightCore) = linalg.qr(a.t());
-        var (u, s, vh) = linalg.svd(leftCore.matmul(rightCore.t()), fullMatrices: false);
-        return (left.matmul(u), s, vh.matmul(right.t()));
+        return RankTruncation.Decompose(a, b);
     }
 
     private void EnsureLowRank()
