@@ -32,6 +32,14 @@ public sealed record LoraFactors(Tensor A, Tensor B, double Scale) : IDisposable
             cat([first.A, second.A], 0).DetachFromDisposeScope(), cat([first.B, up], 1).DetachFromDisposeScope(), first.Scale);
     }
 
+    /// <summary>W + Scale · B A, in the type of W (out, in); the caller owns it.</summary>
+    internal Tensor AddTo(Tensor weight)
+    {
+        using var scope = NewDisposeScope();
+        var change = B.to(weight.dtype).matmul(A.to(weight.dtype));
+        return weight.add(change, alpha: Scale).MoveToOuterDisposeScope();
+    }
+
     /// <summary>Disposes both tensors.</summary>
     public void Dispose()
     {

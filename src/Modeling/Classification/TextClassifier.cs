@@ -130,6 +130,37 @@ public sealed class TextClassifier : IDisposable
         return new LoraAdapter(changed.ToDictionary(name => name, ChangeOf), head);
     }
 
+    /// <summary>The fine-tuned encoder as a model to start from: adapter and corrections merged into its matrices, in float32.</summary>
+    /// <remarks>
+    /// Everything that fine-tuning does not reach is the base's, its language-model head above all; one that is tied to the embedding follows
+    /// that where it was trained. The classification head stays behind, BERT's pooler, which is part of it, included.
+    /// </remarks>
+    /// <param name="name">What the model is called.</param>
+    /// <returns>Copies; the caller disposes it.</returns>
+    /// <exception cref="InvalidOperationException">The classifier was saved without its base.</exception>
+    /// <exception cref="InvalidDataException">The base's files cannot be read or have changed, or a merged weight is not finite.</exception>
+    public EmbeddedModel Merge(string name)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(name);
+        using var _ = no_grad();
+        using var scope = NewDisposeScope();
+        using var shared = SharedWeights.Acquire(Description.Base, Device);
+        var model = Description.Base;
+        var weights = shared.Tensors.Where(weight => CheckpointKeys.IsBaseKey(weight.Key, model.Config)).ToDictionary();
+        foreach (var (key, tensor) in Tuned)
+            if (!SequenceClassifier.IsHeadKey(key, model.Config) && !LoraProjections.IsAdapterKey(key)) weights[key] = tensor;
+        foreach (var (matrix, _) in SequenceClassifier.Matrices(model.Config))
+        {
+            if (FactorsOf(matrix) is not var (change, correction)) continue;
+            var key = $"{matrix}.weight";
+            var merged = change.AddTo(weights[key].to(ScalarType.Float64));
+            weights[key] = (correction?.AddTo(merged) ?? merged).to(ScalarType.Float32);
+        }
+        if (weights.FirstOrDefault(weight => !weight.Value.isfinite().all().item<bool>()) is { Key: { } broken })
+            throw new InvalidDataException($"{name}: {MessageText.Quote(broken)} holds values that are not finite after merging; the training diverged.");
+        return EmbeddedModel.Of(name, model.Config, model.Tokenizer, model.Card, weights);
+    }
+
     /// <summary>Logits of several rows, computed in one pass.</summary>
     /// <param name="rows">One or more encoded rows.</param>
     /// <returns>rows × classes numbers, row by row.</returns>
@@ -150,6 +181,9 @@ public sealed class TextClassifier : IDisposable
         _base?.Dispose();
         _baseHold?.Dispose();
     }
+
+    /// <summary>The fine-tuned encoder, without the head; it stays this classifier's.</summary>
+    internal Encoder Encoder => _network.Encoder;
 
     /// <summary>The adapter of one matrix, on its own or with its correction, or the correction alone; null where there is neither.</summary>
     /// <remarks>Borrowed where there is only one of them.</remarks>

@@ -37,12 +37,32 @@ public sealed class Encoder : nn.Module<TokenBatch, Tensor>
     public override Tensor forward(TokenBatch batch)
     {
         using var scope = NewDisposeScope();
+        return _encoder.forward(Embed(batch), Attended(batch)).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>The hidden state before the first layer and after each: layers + 1 tensors (batch, tokens, hidden); the caller owns them.</summary>
+    /// <remarks>The last is what <see cref="forward"/> gives. Values at padding are meaningless.</remarks>
+    public IReadOnlyList<Tensor> ForwardAllLayers(TokenBatch batch)
+    {
+        using var scope = NewDisposeScope();
+        var hidden = Embed(batch);
+        Tensor[] states = [hidden, .. _encoder.ForwardEach(hidden, Attended(batch))];
+        return Array.ConvertAll(states, state => state.MoveToOuterDisposeScope());
+    }
+
+    private Tensor Embed(TokenBatch batch)
+    {
         var hidden = _embeddings.forward(batch);                                          // (batch, tokens, embedding)
-        if (_widening is not null) hidden = _widening.forward(hidden);                    // (batch, tokens, hidden)
-        var attended = batch.Attended.view(batch.RowCount, 1, 1, batch.TokenCount);       // broadcast over heads and queries
-        if (batch.IsCausal)
-            attended = attended & ones(batch.TokenCount, batch.TokenCount, dtype: @bool, device: attended.device).tril();
-        return _encoder.forward(hidden, attended).MoveToOuterDisposeScope();
+        return _widening is null ? hidden : _widening.forward(hidden);                    // (batch, tokens, hidden)
+    }
+
+    // Broadcast over heads and queries.
+    private static Tensor Attended(TokenBatch batch)
+    {
+        var attended = batch.Attended.view(batch.RowCount, 1, 1, batch.TokenCount);
+        return batch.IsCausal
+            ? attended & ones(batch.TokenCount, batch.TokenCount, dtype: @bool, device: attended.device).tril()
+            : attended;
     }
 }
 
@@ -121,5 +141,11 @@ internal sealed class EncoderStack : nn.Module<Tensor, Tensor, Tensor>
         using var scope = NewDisposeScope();
         foreach (var layer in _layers) hidden = layer.forward(hidden, attended);
         return hidden.MoveToOuterDisposeScope();
+    }
+
+    /// <summary>What each layer gives, in their order; the caller owns them.</summary>
+    public IEnumerable<Tensor> ForwardEach(Tensor hidden, Tensor attended)
+    {
+        foreach (var layer in _layers) yield return hidden = layer.forward(hidden, attended);
     }
 }

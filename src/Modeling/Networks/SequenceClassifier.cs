@@ -21,6 +21,9 @@ public sealed class SequenceClassifier : nn.Module<TokenBatch, Tensor>
         _head.RegisterIn(this);
     }
 
+    /// <summary>The part beneath the head; it stays this network's.</summary>
+    internal Encoder Encoder => _encoder;
+
     /// <summary>Whether the parameter with this checkpoint key belongs to the head (for BERT: the pooler too).</summary>
     public static bool IsHeadKey(string key, EncoderConfig config) => config.Layout.Classification.Holds(key);
 

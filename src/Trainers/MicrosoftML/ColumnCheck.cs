@@ -32,6 +32,9 @@ internal sealed class ColumnCheck
         _columns = [.. shape.Select(c => new Column(c.Name, Describe(c), ContentOf(c)))];
     }
 
+    /// <summary>What is wrong so far, each as one sentence.</summary>
+    public IReadOnlyList<string> Faults => _faults;
+
     /// <summary>Asks for the text columns a classifier reads, and for two names to write to.</summary>
     public ColumnCheck Require(TextColumns columns)
     {
