@@ -23,7 +23,7 @@ public sealed class LoraLinear : nn.Module<Tensor, Tensor>
     /// <param name="dropout">Masks for training; null in a network that only scores.</param>
     public LoraLinear(ProjectionSlot slot, ParameterSource source, LoraOptions options, RandomDropout? dropout) : base(nameof(LoraLinear))
     {
-        _base = new LinearProjection(source, slot.Inputs, slot.Outputs, slot.Initialization);
+        _base = new LinearProjection(source, slot.Inputs, slot.Outputs, slot.Initialization, slot.HasBias);
         _down = new LinearProjection(source.Under("lora_A"), slot.Inputs, options.Rank, BeginningOfA(options), hasBias: false);
         _up = new LinearProjection(source.Under("lora_B"), options.Rank, slot.Outputs, Initialization.Zeros, hasBias: false);
         _scaling = options.Scaling;

@@ -7,10 +7,6 @@ namespace MLNetLoRA.Modeling;
 /// </remarks>
 public sealed record EncoderConfig
 {
-    private const int MostLayers = 1_000;
-    private const int LargestSize = 1_000_000;
-    private const int LargestVocabulary = 10_000_000;
-
     /// <summary>What DistilBERT's classes are written with: it is no setting there.</summary>
     private const double FixedEpsilon = 1e-12;
 
@@ -180,17 +176,17 @@ public sealed record EncoderConfig
         var names = Layout.Config;
         (string? Key, int Value, int Most)[] sizes =
         [
-            ("vocab_size", VocabularySize, LargestVocabulary),
-            (names.HiddenSize, HiddenSize, LargestSize),
-            (names.LayerCount, LayerCount, MostLayers),
-            (names.HeadCount, HeadCount, LargestSize),
-            (names.IntermediateSize, IntermediateSize, LargestSize),
-            ("max_position_embeddings", MaxPositions, LargestSize),
-            (names.TypeVocabularySize, TypeVocabularySize, LargestSize),
-            (names.EmbeddingSize, EmbeddingSize, LargestSize),
+            ("vocab_size", VocabularySize, SizeLimits.LargestVocabulary),
+            (names.HiddenSize, HiddenSize, SizeLimits.LargestSize),
+            (names.LayerCount, LayerCount, SizeLimits.MostLayers),
+            (names.HeadCount, HeadCount, SizeLimits.LargestSize),
+            (names.IntermediateSize, IntermediateSize, SizeLimits.LargestSize),
+            ("max_position_embeddings", MaxPositions, SizeLimits.LargestSize),
+            (names.TypeVocabularySize, TypeVocabularySize, SizeLimits.LargestSize),
+            (names.EmbeddingSize, EmbeddingSize, SizeLimits.LargestSize),
         ];
         foreach (var (key, value, most) in sizes)
-            if (key is not null && (value < 1 || value > most)) yield return ([key], FormattableString.Invariant($"{key} is {value}; use 1 to {most:N0}."));
+            if (key is not null && SizeLimits.Fault(key, value, most) is { } fault) yield return ([key], fault);
     }
 
     private IEnumerable<(string[] Keys, string Text)> ShareFaults()

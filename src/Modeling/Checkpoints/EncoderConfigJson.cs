@@ -34,7 +34,7 @@ internal static class EncoderConfigJson
     private static EncoderConfig Read(JsonFields fields, string source)
     {
         // Another architecture has other keys: their absence would only hide the one fault that matters.
-        var layout = ReadChoice(fields, "model_type", Families, fallback: null);
+        var layout = fields.Choice("model_type", Families, fallback: null);
         fields.ThrowIfFaulty(source);
 
         var names = layout.Config;
@@ -55,7 +55,7 @@ internal static class EncoderConfigJson
             ClassifierDropout = fields.Number(names.ClassifierDropout),
             InitializerRange = fields.Number("initializer_range") ?? 0.02,
             TieWordEmbeddings = fields.Boolean("tie_word_embeddings", true),
-            HiddenActivation = ReadChoice(fields, names.HiddenActivation, Activations, "gelu"),
+            HiddenActivation = fields.Choice(names.HiddenActivation, Activations, "gelu"),
             HasSinusoidalPositions = names.SinusoidalPositions is { } sinusoidal && fields.Boolean(sinusoidal, false),
             LabelNames = fields.Names("id2label"),
         };
@@ -68,21 +68,6 @@ internal static class EncoderConfigJson
             if (!keys.Any(fields.IsFaulty)) fields.Add(keys[0], text);
         fields.ThrowIfFaulty(source);
         return config;
-    }
-
-    private static T ReadChoice<T>(JsonFields fields, string key, (string Name, T Value)[] choices, string? fallback)
-    {
-        var supported = $"supported are {string.Join(", ", choices.Select(choice => choice.Name))}.";
-        if (fallback is null && !fields.Has(key))
-        {
-            fields.Add(key, $"{key} is missing; {supported}");
-            return default!;
-        }
-        if (fields.Text(key, fallback) is not { } name) return default!;
-        var index = Array.FindIndex(choices, choice => choice.Name == name);
-        if (index >= 0) return choices[index].Value;
-        fields.Add(key, $"{key} is {MessageText.Quote(name)}; {supported}");
-        return default!;
     }
 
     // Keys that change what the network computes, where we build only the usual value.

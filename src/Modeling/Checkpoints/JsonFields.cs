@@ -61,6 +61,61 @@ internal sealed class JsonFields(JsonElement root)
         return value.ValueKind == JsonValueKind.String ? value.GetString() : Mistyped(key, value, "a string", fallback);
     }
 
+    /// <summary>One of a few values by name; without <paramref name="fallback"/> it must be there.</summary>
+    public T Choice<T>(string key, (string Name, T Value)[] choices, string? fallback)
+    {
+        var supported = $"supported are {string.Join(", ", choices.Select(choice => choice.Name))}.";
+        if (fallback is null && !Has(key))
+        {
+            Add(key, $"{key} is missing; {supported}");
+            return default!;
+        }
+        if (Text(key, fallback) is not { } name) return default!;
+        var index = Array.FindIndex(choices, choice => choice.Name == name);
+        if (index >= 0) return choices[index].Value;
+        Add(key, $"{key} is {MessageText.Quote(name)}; {supported}");
+        return default!;
+    }
+
+    /// <summary>Whole numbers, from one number or an array of them; empty where it is absent.</summary>
+    public IReadOnlyList<int> Integers(string key)
+    {
+        if (Find(key) is not { } value) return [];
+        var numbers = new List<int>();
+        foreach (var element in value.ValueKind == JsonValueKind.Array ? [.. value.EnumerateArray()] : (JsonElement[])[value])
+        {
+            if (element.ValueKind != JsonValueKind.Number || !element.TryGetInt32(out var number))
+                return Mistyped<int[]>(key, element, "a whole number, or an array of them,", []);
+            numbers.Add(number);
+        }
+        return numbers;
+    }
+
+    /// <summary>Strings of an array; empty where it is absent.</summary>
+    public IReadOnlyList<string> Texts(string key)
+    {
+        if (Find(key) is not { } value) return [];
+        return value.ValueKind == JsonValueKind.Array && value.EnumerateArray().All(element => element.ValueKind == JsonValueKind.String)
+            ? [.. value.EnumerateArray().Select(element => element.GetString()!)]
+            : Mistyped<string[]>(key, value, "an array of strings", []);
+    }
+
+    /// <summary>The fields of a nested object; null where it is absent. Faults found in it stay in it: see <see cref="AddAll"/>.</summary>
+    public JsonFields? Object(string key)
+    {
+        if (Find(key) is not { } value) return null;
+        return value.ValueKind == JsonValueKind.Object ? new JsonFields(value) : Mistyped<JsonFields?>(key, value, "an object", null);
+    }
+
+    /// <summary>Takes over the faults of a nested object.</summary>
+    public void AddAll(string key, JsonFields nested)
+    {
+        foreach (var (_, text) in nested._faults) Add(key, $"{key}.{text}");
+    }
+
+    /// <summary>Whether null is written there, which means something else than silence where the default is a value.</summary>
+    public bool IsNull(string key) => root.TryGetProperty(key, out var value) && value.ValueKind == JsonValueKind.Null;
+
     /// <summary>Names by id, from an object whose keys are the ids; null unless they are 0, 1, 2, and so on, in any order.</summary>
     public IReadOnlyList<string>? Names(string key)
     {

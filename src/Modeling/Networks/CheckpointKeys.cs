@@ -26,14 +26,21 @@ internal static class CheckpointKeys
 
     /// <summary>The name in the file by the network's key, for all that a checkpoint holds to load.</summary>
     /// <exception cref="InvalidDataException">The checkpoint holds a parameter twice, in two spellings.</exception>
-    public static Dictionary<string, string> InFile(Checkpoint checkpoint, EncoderConfig config)
+    // "bias" sorts before "decoder.bias", so where a file holds both copies of the head's bias the proper one is kept.
+    public static Dictionary<string, string> InFile(Checkpoint checkpoint, EncoderConfig config) =>
+        InFile(checkpoint, key => Canonical(key, config), mayRepeat: fileKey => fileKey == config.Layout.LanguageModel.BiasCopy);
+
+    /// <summary>The same for any architecture.</summary>
+    /// <param name="checkpoint">The weights.</param>
+    /// <param name="canonical">The network's key for the file's, or null.</param>
+    /// <param name="mayRepeat">Whether a file's key may say again what one before it in the alphabet has said.</param>
+    public static Dictionary<string, string> InFile(Checkpoint checkpoint, Func<string, string?> canonical, Func<string, bool> mayRepeat)
     {
         var fileKeys = new Dictionary<string, string>();
         var twice = new List<string>();
-        // "bias" sorts before "decoder.bias", so where a file holds both copies of the head's bias the proper one is kept.
         foreach (var fileKey in checkpoint.Entries.Keys.Order(StringComparer.Ordinal))
         {
-            if (Canonical(fileKey, config) is { } key && !fileKeys.TryAdd(key, fileKey) && fileKey != config.Layout.LanguageModel.BiasCopy)
+            if (canonical(fileKey) is { } key && !fileKeys.TryAdd(key, fileKey) && !mayRepeat(fileKey))
                 twice.Add($"{MessageText.Quote(fileKeys[key])} and {MessageText.Quote(fileKey)}");
         }
         return twice.Count == 0 ? fileKeys : throw new InvalidDataException(

@@ -154,7 +154,7 @@ public sealed class CheckpointNetwork : IDisposable
         string folder, CheckpointWeights weights, EncoderConfig config, IReadOnlyDictionary<string, long[]> asked, LoraAdapter? adapter, Device device)
     {
         var wanted = asked.Where(pair => adapter is null || !adapter.FullyTrained.ContainsKey(pair.Key)).ToDictionary();
-        var complaints = NetworkShapes.Complaints(wanted, weights.Entries, config, mayMiss: _ => false);
+        var complaints = NetworkShapes.Complaints(wanted, weights.Entries, NetworkShapes.LayersOf(config), mayMiss: _ => false);
         if (complaints.Count > 0)
             throw new InvalidDataException($"{folder}: {string.Join(", ", complaints)}. Use the config.json that belongs to these weights.");
         return wanted.Keys.ToDictionary(key => key, key => weights.Read(key, ScalarType.Float32, device));

@@ -59,19 +59,8 @@ internal sealed class EncoderLayer : nn.Module<Tensor, Tensor, Tensor>
         var key = SplitHeads(_key.forward(hidden));
         var value = SplitHeads(_value.forward(hidden));
 
-        // The fused kernel draws its dropout from torch's global generator, so with dropout the formula is spelled out.
-        var dropout = training && _context.Dropout is not null ? _context.Config.AttentionDropout : 0;
-        var mixed = dropout == 0
-            ? nn.functional.scaled_dot_product_attention(query, key, value, attended, 0, false)
-            : AttendWithDropout(query, key, value, attended, dropout);
-        return JoinHeads(mixed);
-    }
-
-    private Tensor AttendWithDropout(Tensor query, Tensor key, Tensor value, Tensor attended, double dropout)
-    {
-        var scores = query.matmul(key.transpose(-1, -2)).div_(Math.Sqrt(_context.Config.HeadSize));   // (batch, heads, tokens, tokens)
-        var weights = scores.masked_fill(attended.logical_not(), double.NegativeInfinity).softmax(-1);
-        return _context.Drop(weights, dropout, training).matmul(value);
+        var dropout = training ? _context.Config.AttentionDropout : 0;
+        return JoinHeads(Attention.Mix(query, key, value, attended, dropout, _context.Dropout));
     }
 
     // (batch, tokens, hidden) → (batch, heads, tokens, head)

@@ -56,10 +56,10 @@ internal static class NetworkShapes
     /// <summary>How stored weights fail to fill a network, as phrases for a message; empty when they do.</summary>
     /// <param name="asked">Shapes by key.</param>
     /// <param name="stored">What is stored, by canonical key.</param>
-    /// <param name="config">The network's configuration.</param>
+    /// <param name="layers">What the keys of the layers start with.</param>
     /// <param name="mayMiss">Keys that may be absent because they can be drawn at random.</param>
     public static IReadOnlyList<string> Complaints(
-        IReadOnlyDictionary<string, long[]> asked, IReadOnlyDictionary<string, StoredTensor> stored, EncoderConfig config, Func<string, bool> mayMiss)
+        IReadOnlyDictionary<string, long[]> asked, IReadOnlyDictionary<string, StoredTensor> stored, string layers, Func<string, bool> mayMiss)
     {
         var missing = asked.Keys.Where(key => !stored.ContainsKey(key) && !mayMiss(key)).ToList();
         var misshapen = asked
@@ -68,7 +68,6 @@ internal static class NetworkShapes
             .ToList();
         var mistyped = asked.Keys.Where(key => stored.TryGetValue(key, out var found) && !IsWeightType(found.DataType)).ToList();
         // A key inside the layers that has no place changes what the network computes: a layer more, relative positions, quantization's scales.
-        var layers = $"{config.CheckpointPrefix}.{config.Layout.Stack}.";
         var surplus = stored.Keys.Where(key => key.StartsWith(layers, StringComparison.Ordinal) && !asked.ContainsKey(key)).ToList();
 
         var complaints = new List<string>();
@@ -80,6 +79,9 @@ internal static class NetworkShapes
         if (surplus.Count > 0) complaints.Add($"{surplus.Count} keys that the layers of config.json have no place for ({Some(surplus)})");
         return complaints;
     }
+
+    /// <summary>What the keys of an encoder's layers start with.</summary>
+    public static string LayersOf(EncoderConfig config) => $"{config.CheckpointPrefix}.{config.Layout.Stack}.";
 
     private static Dictionary<string, long[]> OfEncoder(EncoderConfig config)
     {

@@ -38,23 +38,34 @@ internal sealed class CheckpointWeights : BaseWeights
 
     /// <summary>Takes over <paramref name="checkpoint"/>.</summary>
     public CheckpointWeights(Checkpoint checkpoint, EncoderConfig config)
+        : this(
+            checkpoint, () => CheckpointKeys.InFile(checkpoint, config),
+            isOurs: key => CheckpointKeys.IsBaseKey(key, config) || config.Layout.Classification.Holds(key))
+    {
+    }
+
+    /// <summary>Takes over <paramref name="checkpoint"/>.</summary>
+    public CheckpointWeights(Checkpoint checkpoint, DecoderConfig config)
+        : this(checkpoint, () => DecoderKeys.InFile(checkpoint), isOurs: key => DecoderKeys.IsParameter(key, config))
+    {
+    }
+
+    private CheckpointWeights(Checkpoint checkpoint, Func<Dictionary<string, string>> fileKeys, Func<string, bool> isOurs)
     {
         _checkpoint = checkpoint;
         try
         {
-            _fileKeys = CheckpointKeys.InFile(checkpoint, config);
+            _fileKeys = fileKeys();
         }
         catch
         {
             checkpoint.Dispose();
             throw;
         }
-        _entries = _fileKeys.Where(pair => IsOurs(pair.Key)).ToDictionary(
+        _entries = _fileKeys.Where(pair => isOurs(pair.Key)).ToDictionary(
             pair => pair.Key,
             pair => new StoredTensor(checkpoint.Entries[pair.Value].DataType, [.. checkpoint.Entries[pair.Value].Shape]));
-        ForeignKeys = [.. _fileKeys.Where(pair => !IsOurs(pair.Key)).Select(pair => pair.Value)];
-
-        bool IsOurs(string key) => CheckpointKeys.IsBaseKey(key, config) || config.Layout.Classification.Holds(key);
+        ForeignKeys = [.. _fileKeys.Where(pair => !isOurs(pair.Key)).Select(pair => pair.Value)];
     }
 
     public override IReadOnlyDictionary<string, StoredTensor> Entries => _entries;

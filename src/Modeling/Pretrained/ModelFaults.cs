@@ -23,7 +23,7 @@ internal static class ModelFaults
     public static string? OfWeights(EncoderConfig config, IReadOnlyDictionary<string, StoredTensor> weights)
     {
         var complaints = NetworkShapes.Complaints(
-            OfBase(config), weights, config, key => MaskedLanguageModel.IsHeadKey(key, config) || SequenceClassifier.IsHeadKey(key, config));
+            OfBase(config), weights, NetworkShapes.LayersOf(config), key => MaskedLanguageModel.IsHeadKey(key, config) || SequenceClassifier.IsHeadKey(key, config));
         return complaints.Count == 0 ? null : $"{string.Join(", ", complaints)}. Use the config.json that belongs to these weights.";
     }
 

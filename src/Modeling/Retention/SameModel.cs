@@ -11,7 +11,7 @@ internal static class SameModel
     /// <exception cref="InvalidDataException">It does not belong to the base; all faults together.</exception>
     public static void Check(PretrainedModel model, string path, IReadOnlyDictionary<string, StoredTensor> stored)
     {
-        var faults = NetworkShapes.Complaints(EncoderShapes(model.Config), stored, model.Config, mayMiss: _ => false)
+        var faults = NetworkShapes.Complaints(EncoderShapes(model.Config), stored, NetworkShapes.LayersOf(model.Config), mayMiss: _ => false)
             .Select(fault => fault.Replace("config.json says", "the base has", StringComparison.Ordinal)).ToList();
         if (Directory.Exists(path)) faults.AddRange(FolderFaults(model, path));
         if (faults.Count > 0)
