@@ -5,8 +5,9 @@ namespace MLNetLoRA.Spectral;
 /// <summary>The singular basis of a base matrix W0: computed once, it makes every later look at a change of this base cheap.</summary>
 /// <remarks>
 /// Up to a shorter side of 4,096, or 8,192 in a matrix that is not square, the complete basis, as float64 eigenvectors of the smaller Gram
-/// matrix (8 bytes times the square of that side: 4.7 MB at 768, 134 MB at 4,096); beyond, the leading triples, at most 64, that block Krylov settles, each with a bound of its error, or the complete basis where
-/// too few settle. Owns its tensors, on the device of the matrix; immutable and thread safe until disposed.
+/// matrix (8 bytes times the square of that side: 4.7 MB at 768, 134 MB at 4,096); beyond, the leading triples, at most 64, that block
+/// Krylov settles, each with a bound of its error, or the complete basis where too few settle. Owns its tensors, on the device of the
+/// matrix; immutable and thread safe until disposed.
 /// </remarks>
 public sealed class BaseSpectrum : IDisposable
 {
@@ -84,7 +85,9 @@ public sealed class BaseSpectrum : IDisposable
         return new BaseSpectrum(weight.shape[0], weight.shape[1], frobenius, eigenvalues, near, far);
     }
 
-    /// <summary>Whether this is the basis of a base: the norm must agree, and the product with one vector that meets every direction kept.</summary>
+    /// <summary>
+    /// Whether this is the basis of a base: the norm must agree, and the product with one vector that meets every direction kept.
+    /// </summary>
     /// <param name="matrix">The base, turned wide (near, far), in float64.</param>
     /// <param name="frobenius">Its norm.</param>
     internal bool BelongsTo(Tensor matrix, double frobenius)
@@ -129,8 +132,11 @@ public sealed class BaseSpectrum : IDisposable
         var smallest = GramResolution * Math.Sqrt(Math.Max(0, pairs.Eigenvalues[0]));
         for (var count = pairs.Eigenvalues.Length - 1; count > 0; count--)
         {
-            if (pairs.SingularValues[count - 1] > smallest && pairs.Errors(count, GramResolution) is { } errors && errors.Max() <= LeadingAccuracy)
+            if (pairs.SingularValues[count - 1] > smallest
+                && pairs.Errors(count, GramResolution) is { } errors && errors.Max() <= LeadingAccuracy)
+            {
                 return count;
+            }
         }
         return 0;
     }

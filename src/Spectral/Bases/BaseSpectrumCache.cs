@@ -23,7 +23,9 @@ public sealed class BaseSpectrumCache
 
     /// <summary>Opens a folder, which is created when it is missing.</summary>
     /// <param name="folder">Where the files go; for this cache alone.</param>
-    /// <param name="maxBytes">Limit of all files together, 0 or more; the basis stored last stays even where it alone exceeds the limit.</param>
+    /// <param name="maxBytes">
+    /// Limit of all files together, 0 or more; the basis stored last stays even where it alone exceeds the limit.
+    /// </param>
     /// <exception cref="ArgumentException">The folder has no name, or the limit is negative.</exception>
     /// <exception cref="IOException">The folder cannot be created.</exception>
     /// <exception cref="UnauthorizedAccessException">The folder may not be created.</exception>
@@ -128,7 +130,8 @@ public sealed class BaseSpectrumCache
     private void Evict(string newest)
     {
         var folder = new DirectoryInfo(Folder);
-        foreach (var left in folder.GetFiles($".*{Unfinished}").Where(file => DateTime.UtcNow - file.LastWriteTimeUtc > Abandoned)) Delete(left.FullName);
+        var unfinished = folder.GetFiles($".*{Unfinished}");
+        foreach (var left in unfinished.Where(file => DateTime.UtcNow - file.LastWriteTimeUtc > Abandoned)) Delete(left.FullName);
         var files = folder.GetFiles($"*{Extension}").OrderBy(file => file.LastWriteTimeUtc).ToList();
         var total = files.Sum(Length);
         foreach (var file in files.Where(file => file.FullName != newest))

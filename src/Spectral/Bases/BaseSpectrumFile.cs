@@ -8,8 +8,8 @@ namespace MLNetLoRA.Spectral;
 /// <summary>A base's singular basis as a file: a header of fixed size, float64 numbers, and the SHA-256 of both.</summary>
 /// <remarks>
 /// Little-endian: "MLLSPEC" and the version in one byte, the key of the base, rows, columns, number of vectors, kind (0 complete, 1
-/// leading), norm; then eigenvalues, near vectors and, for leading triples, far vectors and errors, row by row; then the hash. The header gives the
-/// file's length exactly, and sizes are bounded by the matrix that the reader asks about before anything is allocated.
+/// leading), norm; then eigenvalues, near vectors and, for leading triples, far vectors and errors, row by row; then the hash. The header
+/// gives the file's length exactly, and sizes are bounded by the matrix that the reader asks about before anything is allocated.
 /// </remarks>
 internal static class BaseSpectrumFile
 {
@@ -60,7 +60,8 @@ internal static class BaseSpectrumFile
         var header = new byte[HeaderBytes];
         ReadExactly(header);
         if (!header.AsSpan(0, Magic.Length).SequenceEqual(Magic)) throw new InvalidDataException("it does not begin as a spectrum file");
-        if (header[Magic.Length] != Version) throw new InvalidDataException($"it is of version {header[Magic.Length]}, wanted is {Version}");
+        if (header[Magic.Length] != Version)
+            throw new InvalidDataException($"it is of version {header[Magic.Length]}, wanted is {Version}");
         if (!header.AsSpan(8, WeightKey.ByteCount).SequenceEqual(key)) throw new InvalidDataException("it is the spectrum of another base");
         var rest = header.AsSpan(8 + WeightKey.ByteCount);
         var (rows, columns) = (BinaryPrimitives.ReadInt64LittleEndian(rest), BinaryPrimitives.ReadInt64LittleEndian(rest[8..]));
@@ -69,7 +70,8 @@ internal static class BaseSpectrumFile
         var (near, far) = (Math.Min(weight.shape[0], weight.shape[1]), Math.Max(weight.shape[0], weight.shape[1]));
         var isComplete = kind == 0;
         if (rows != weight.shape[0] || columns != weight.shape[1] || kind is not (0 or 1) || !double.IsFinite(frobenius)
-            || (!isComplete && plan.IsComplete(near, far)) || (isComplete ? count != near : count < 0 || count > Math.Min(near, plan.Leading)))
+            || (!isComplete && plan.IsComplete(near, far))
+            || (isComplete ? count != near : count < 0 || count > Math.Min(near, plan.Leading)))
         {
             throw new InvalidDataException($"its header says {count} vectors of kind {kind} for a ({rows}, {columns}) matrix");
         }

@@ -7,12 +7,14 @@ namespace MLNetLoRA.Spectral;
 /// vectors on the longer side may lie outside all of them, which no bound tells.
 /// </param>
 /// <param name="Leading">How many leading triples of a larger matrix are kept, at most.</param>
-/// <param name="Fewest">Where fewer than this many of them settle, the spectrum is flat, and the complete basis is computed after all.</param>
+/// <param name="Fewest">
+/// Where fewer than this many of them settle, the spectrum is flat, and the complete basis is computed after all.
+/// </param>
 internal sealed record BasisPlan(int CompleteUpTo, int RectangularUpTo, int Leading, int Fewest)
 {
     /// <summary>
-    /// A complete basis makes every later look several times cheaper than the leading triples do, and no certificate is needed; it costs less
-    /// than half of the three decompositions it spares. What limits it is size: 8 bytes times the square of the shorter side.
+    /// A complete basis makes every later look several times cheaper than the leading triples do, and no certificate is needed; it costs
+    /// less than half of the three decompositions it spares. What limits it is size: 8 bytes times the square of the shorter side.
     /// </summary>
     public static BasisPlan Default { get; } = new(CompleteUpTo: 4096, RectangularUpTo: 8192, Leading: 64, Fewest: 8);
 

@@ -2,7 +2,9 @@ using static TorchSharp.torch;
 
 namespace MLNetLoRA.Spectral;
 
-/// <summary>What fine-tuning did to one weight matrix: the base W0 together with low-rank factors or with the tuned matrix itself.</summary>
+/// <summary>
+/// What fine-tuning did to one weight matrix: the base W0 together with low-rank factors or with the tuned matrix itself.
+/// </summary>
 /// <remarks>
 /// Borrows its tensors, which may share storage with a model: they must live, unchanged, as long as this object and everything computed
 /// from it is used. All of them are on one device, in float64, float32, float16 or bfloat16; computing widens them, never the caller.
@@ -110,6 +112,7 @@ public sealed class WeightChange
     private static void CheckDevice(string name, string role, Tensor tensor, Tensor baseWeight)
     {
         if (tensor.device_type != baseWeight.device_type || tensor.device_index != baseWeight.device_index)
-            throw new ArgumentException($"{name}: {role} is on {tensor.device} and the base on {baseWeight.device}; move them to one device.");
+            throw new ArgumentException(
+                $"{name}: {role} is on {tensor.device} and the base on {baseWeight.device}; move them to one device.");
     }
 }

@@ -49,7 +49,8 @@ internal sealed class BasisComparison(OrientedChange change, BaseSpectrum basis,
     public double ErrorOf(LeadingTriples triples, int index) => OnSide(triples.Errors[index], triples.Values[index], triples.Values[0]);
 
     // A far vector is Mᵀu / σ, which enlarges the error of u by σ₁ / σ at most.
-    private double OnSide(double error, double value, double largest) => isNearSide || error == 0 ? error : Math.Min(1, error * largest / value);
+    private double OnSide(double error, double value, double largest) =>
+        isNearSide || error == 0 ? error : Math.Min(1, error * largest / value);
 
     private Tensor Products(LeadingTriples triples)
     {

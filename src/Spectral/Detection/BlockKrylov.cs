@@ -4,8 +4,8 @@ namespace MLNetLoRA.Spectral;
 
 /// <summary>Leading singular vectors of a matrix M (near, far) from the space that a block of start vectors spans under M Mᵀ.</summary>
 /// <remarks>
-/// Musco and Musco, arXiv 1504.05477. Orthogonal to float64 throughout, so a start that holds the answer almost already loses nothing. A few
-/// random columns join the start: a direction to which all others are orthogonal would never be found without them.
+/// Musco and Musco, arXiv 1504.05477. Orthogonal to float64 throughout, so a start that holds the answer almost already loses nothing. A
+/// few random columns join the start: a direction to which all others are orthogonal would never be found without them.
 /// </remarks>
 internal static class BlockKrylov
 {

@@ -22,10 +22,14 @@ public sealed class ChangeSpectrum : IDisposable
     /// <summary>What was found, as numbers.</summary>
     public SpectralFinding Finding { get; }
 
-    /// <summary>Left singular vectors of the tuned matrix, by descending singular value: (rows, top k), float64. Owned by this object.</summary>
+    /// <summary>
+    /// Left singular vectors of the tuned matrix, by descending singular value: (rows, top k), float64. Owned by this object.
+    /// </summary>
     public Tensor LeftVectors { get; }
 
-    /// <summary>Right singular vectors of the tuned matrix, by descending singular value: (columns, top k), float64. Owned by this object.</summary>
+    /// <summary>
+    /// Right singular vectors of the tuned matrix, by descending singular value: (columns, top k), float64. Owned by this object.
+    /// </summary>
     public Tensor RightVectors { get; }
 
     /// <summary>Frees the vectors.</summary>

@@ -19,7 +19,9 @@ internal static class ChristoffelBound
     // A coupling below this share of the largest entry is rounding: the measure has no more points.
     private const double NoCoupling = 1e-12;
 
-    /// <summary>For each column, a number that no |u_iᵀ r| exceeds, nor the length of r's part in a subspace of nearly equal values.</summary>
+    /// <summary>
+    /// For each column, a number that no |u_iᵀ r| exceeds, nor the length of r's part in a subspace of nearly equal values.
+    /// </summary>
     /// <param name="gram">G X, for a matrix X of several columns.</param>
     /// <param name="residuals">The vectors r (n, count), also zero.</param>
     /// <param name="known">Known directions (n, m), removed again at every step.</param>
@@ -37,7 +39,8 @@ internal static class ChristoffelBound
             var isLast = diagonal.Count == steps;
             if (!isLast && diagonal.Count % StepsBetweenLooks != 0) continue;
             var (a, b) = (stack(diagonal).ToMatrix(), stack(offDiagonal).ToMatrix());
-            double[] bounds = [.. norms.Select((length, column) => length * Math.Sqrt(LargestMass(Column(a, column), Column(b, column), width)))];
+            double[] bounds =
+                [.. norms.Select((length, column) => length * Math.Sqrt(LargestMass(Column(a, column), Column(b, column), width)))];
             if (isLast || isEnough(bounds)) return bounds;
         }
     }

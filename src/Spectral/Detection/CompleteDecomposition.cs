@@ -3,7 +3,9 @@ using static TorchSharp.torch;
 namespace MLNetLoRA.Spectral;
 
 /// <summary>Base and tuned matrix decomposed completely in float64: slow, plain, and what everything faster has to agree with.</summary>
-/// <remarks>Tensors belong to the dispose scope in which this object is made. Near and far are those of <see cref="OrientedChange"/>.</remarks>
+/// <remarks>
+/// Tensors belong to the dispose scope in which this object is made. Near and far are those of <see cref="OrientedChange"/>.
+/// </remarks>
 internal sealed class CompleteDecomposition
 {
     // A float64 decomposition knows singular values below this share of the largest no better than zero.
@@ -42,7 +44,9 @@ internal sealed class CompleteDecomposition
             new double[_baseValues.Length], IsComplete: true, NullSpaceIsSpanned: isNearSide || _near.shape[0] == _far.shape[0]);
     }
 
-    /// <summary>|cosines| of all vectors of one side: rows are the tuned matrix's, columns the base's, by descending singular value.</summary>
+    /// <summary>
+    /// |cosines| of all vectors of one side: rows are the tuned matrix's, columns the base's, by descending singular value.
+    /// </summary>
     public double[,] Similarity(bool isNearSide)
     {
         using var scope = NewDisposeScope();

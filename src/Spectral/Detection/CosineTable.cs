@@ -23,8 +23,12 @@ internal sealed record CosineTable(
 
     private int BaseCount => Products.GetLength(0);
 
-    /// <summary>The largest |cosine| of each of the first tuned vectors, with what an arbitrary choice inside subspaces leaves open.</summary>
-    /// <param name="tunedGroups">Columns of the table that can be told apart only as a subspace; the last wanted one's group is whole.</param>
+    /// <summary>
+    /// The largest |cosine| of each of the first tuned vectors, with what an arbitrary choice inside subspaces leaves open.
+    /// </summary>
+    /// <param name="tunedGroups">
+    /// Columns of the table that can be told apart only as a subspace; the last wanted one's group is whole.
+    /// </param>
     /// <param name="count">How many are wanted.</param>
     public IReadOnlyList<CosineInterval> Intervals(IReadOnlyList<Range> tunedGroups, int count) =>
         [.. tunedGroups.SelectMany(IntervalsOfGroup).Take(count)];
@@ -42,7 +46,8 @@ internal sealed record CosineTable(
         {
             var (largest, closest) = Closest(column);
             // Rounding may leave a cosine a little above 1.
-            yield return new CosineInterval(Math.Min(1, largest), Math.Min(1, lower), Math.Min(1, upper), Math.Min(1, upperWithUnseen), unseen, closest);
+            yield return new CosineInterval(
+                Math.Min(1, largest), Math.Min(1, lower), Math.Min(1, upper), Math.Min(1, upperWithUnseen), unseen, closest);
         }
     }
 

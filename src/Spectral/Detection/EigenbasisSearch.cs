@@ -5,8 +5,8 @@ namespace MLNetLoRA.Spectral;
 /// <summary>Leading eigenpairs of M Mᵀ for M = M0 + F Eᵀ, in the complete eigenbasis Q of M0 M0ᵀ.</summary>
 /// <remarks>
 /// In the base's own basis the Gram matrix is diagonal plus a matrix of rank 2r: QᵀM MᵀQ = Λ + H fᵀ + f Hᵀ + f (EᵀE) fᵀ with f = QᵀF and
-/// H = QᵀM0 E. Multiplying costs O(near · r), and Davidson's method (J. Comput. Phys. 17, 1975), which divides a residual by Λ − θ, has here
-/// an almost exact inverse: a handful of small steps give every wanted pair to float64. Sylvester's law of inertia then counts the
+/// H = QᵀM0 E. Multiplying costs O(near · r), and Davidson's method (J. Comput. Phys. 17, 1975), which divides a residual by Λ − θ, has
+/// here an almost exact inverse: a handful of small steps give every wanted pair to float64. Sylvester's law of inertia then counts the
 /// eigenvalues above the last one, so none can have been overlooked.
 /// </remarks>
 internal sealed class EigenbasisSearch

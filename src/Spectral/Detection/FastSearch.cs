@@ -68,7 +68,8 @@ internal sealed class FastSearch(OrientedChange change, BaseSpectrum basis, Spec
         return change.NearFactor is null ? leading : cat([leading, change.WrittenDirections(available)], 1);
     }
 
-    private IReadOnlyList<CosineInterval> Certified(BasisComparison comparison, LeadingTriples triples, IReadOnlyList<CosineInterval> intervals)
+    private IReadOnlyList<CosineInterval> Certified(
+        BasisComparison comparison, LeadingTriples triples, IReadOnlyList<CosineInterval> intervals)
     {
         var open = Enumerable.Range(0, count).Where(j => !IsSettled(comparison, triples, intervals, j)).ToArray();
         if (open.Length == 0) return intervals;
@@ -78,7 +79,8 @@ internal sealed class FastSearch(OrientedChange change, BaseSpectrum basis, Spec
         foreach (var (place, j) in open.Index())
         {
             // Inside a group of several the bound of one vector says nothing about another choice.
-            if (triples.Groups.Any(group => group.Start.Value <= j && j < group.End.Value && group.End.Value - group.Start.Value > 1)) continue;
+            if (triples.Groups.Any(group =>
+                group.Start.Value <= j && j < group.End.Value && group.End.Value - group.Start.Value > 1)) continue;
             var unknown = Math.Min(intervals[j].Upper, bounds[place] + comparison.LargestError);
             certified[j] = intervals[j] with { Upper = Math.Max(intervals[j].KnownUpper, unknown) };
         }

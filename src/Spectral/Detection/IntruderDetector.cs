@@ -5,9 +5,9 @@ namespace MLNetLoRA.Spectral;
 /// <summary>Finds intruder dimensions: leading singular vectors of a tuned matrix that no singular vector of its base resembles.</summary>
 /// <remarks>
 /// Source: arXiv 2410.21228, definition 3.1 and algorithm 1. Fast and complete method decide alike; only the fast one needs the base's
-/// basis, and hands over to the complete one whatever it cannot settle by a margin of 1e-6, or of its vectors' own errors where these are larger.
-/// Immutable and thread safe; works on the device of the matrices, in float64, which that device must offer. Leaves torch's global state
-/// alone.
+/// basis, and hands over to the complete one whatever it cannot settle by a margin of 1e-6, or of its vectors' own errors where these are
+/// larger. Immutable and thread safe; works on the device of the matrices, in float64, which that device must offer. Leaves torch's global
+/// state alone.
 /// </remarks>
 public sealed class IntruderDetector
 {
@@ -116,11 +116,13 @@ public sealed class IntruderDetector
         var cosines = decomposition.Cosines(triples, isNearSide, _settings.SubspaceTolerance).Intervals(triples.Groups, count);
         var smallest = _settings.SubspaceTolerance * triples.Values[0];
         // A singular value of zero has no vector of its own.
-        return (triples, [.. cosines.Select((cosine, j) => triples.Values[j] > smallest ? cosine : cosine with { Lower = 0, Upper = 1 })], true);
+        var decided = cosines.Select((cosine, j) => triples.Values[j] > smallest ? cosine : cosine with { Lower = 0, Upper = 1 });
+        return (triples, [.. decided], true);
     }
 
     private ChangeSpectrum Spectrum(
-        WeightChange change, OrientedChange oriented, ChangeNorms norms, LeadingTriples triples, IReadOnlyList<CosineInterval> cosines, bool isComplete)
+        WeightChange change, OrientedChange oriented, ChangeNorms norms, LeadingTriples triples, IReadOnlyList<CosineInterval> cosines,
+        bool isComplete)
     {
         var count = cosines.Count;
         var near = triples.Near.narrow(1, 0, count).contiguous();
@@ -133,7 +135,8 @@ public sealed class IntruderDetector
             Columns = change.Columns,
             Settings = _settings,
             Triples = [.. cosines.Select((cosine, j) => new SingularTriple(
-                j, triples.Values[j], cosine.Largest, cosine.Lower, cosine.Upper, cosine.ResidualNorm, cosine.Closest, projections[j], isComplete))],
+                j, triples.Values[j], cosine.Largest, cosine.Lower, cosine.Upper, cosine.ResidualNorm, cosine.Closest, projections[j],
+                isComplete))],
             BaseFrobenius = norms.Base,
             TunedFrobenius = norms.Tuned,
             DeltaFrobenius = norms.Delta.Frobenius,

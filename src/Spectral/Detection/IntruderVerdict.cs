@@ -10,8 +10,8 @@ public enum IntruderVerdict
     Intruder,
 
     /// <summary>
-    /// It depends on an arbitrary choice: nearly equal singular values leave the vectors of their subspace open, and some choices would make
-    /// an intruder, others not. Neither counted nor rescaled.
+    /// It depends on an arbitrary choice: nearly equal singular values leave the vectors of their subspace open, and some choices would
+    /// make an intruder, others not. Neither counted nor rescaled.
     /// </summary>
     IllDefined,
 }

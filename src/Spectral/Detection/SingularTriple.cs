@@ -8,8 +8,8 @@ namespace MLNetLoRA;
 /// <paramref name="CosineUpperBound"/> is larger.
 /// </param>
 /// <param name="CosineLowerBound">
-/// No choice of vectors gives less; below <paramref name="MaxAbsCosine"/> where nearly equal singular values leave a choice, and by the base
-/// vectors' own error where only the leading ones are known.
+/// No choice of vectors gives less; below <paramref name="MaxAbsCosine"/> where nearly equal singular values leave a choice, and by the
+/// base vectors' own error where only the leading ones are known.
 /// </param>
 /// <param name="CosineUpperBound">
 /// No choice of vectors gives more, and no base vector that was not looked at is closer; else <paramref name="MaxAbsCosine"/>.

@@ -31,7 +31,9 @@ public sealed record SpectralFinding
     /// <summary>‖ΔW‖² over the square of its largest singular value: from 1, one direction, to its rank; 0 for no change.</summary>
     public required double DeltaStableRank { get; init; }
 
-    /// <summary>exp of the entropy of ΔW's singular values taken as shares (Roy and Vetterli, 2007): from 1 to its rank; 0 for no change.</summary>
+    /// <summary>
+    /// exp of the entropy of ΔW's singular values taken as shares (Roy and Vetterli, 2007): from 1 to its rank; 0 for no change.
+    /// </summary>
     public required double EffectiveRank { get; init; }
 
     /// <summary>The singular values of <see cref="Triples"/>, descending.</summary>
@@ -49,7 +51,9 @@ public sealed record SpectralFinding
     /// <summary>Σσ² of the intruders over Σσ² of the top k, at the first threshold and top k: a share in [0, 1].</summary>
     public double IntruderEnergyShare => IntruderEnergyShareAt(FirstEpsilon, FirstTopK);
 
-    /// <summary>What could not be told, at the first threshold among the first top k: see <see cref="IntruderVerdict.IllDefined"/>.</summary>
+    /// <summary>
+    /// What could not be told, at the first threshold among the first top k: see <see cref="IntruderVerdict.IllDefined"/>.
+    /// </summary>
     public IReadOnlyList<int> IllDefined => IndicesAt(FirstEpsilon, FirstTopK, IntruderVerdict.IllDefined);
 
     private double FirstEpsilon => Settings.Epsilon[0];

@@ -4,11 +4,15 @@ namespace MLNetLoRA;
 /// <remarks>Immutable and thread-safe. The defaults are the paper's: arXiv 2410.21228, algorithm 1 and the authors' code.</remarks>
 public sealed record SpectralSettings
 {
-    /// <summary>How many of the tuned matrix's leading singular vectors are judged; several values give several counts in one pass.</summary>
+    /// <summary>
+    /// How many of the tuned matrix's leading singular vectors are judged; several values give several counts in one pass.
+    /// </summary>
     /// <value>Each 1 or more, and at most the shorter side of the matrix (<see cref="For"/> sees to that); default 10.</value>
     public IReadOnlyList<int> TopK { get; init; } = [10];
 
-    /// <summary>A vector is an intruder when its |cosine| with every singular vector of the base is below this; several values in one pass.</summary>
+    /// <summary>
+    /// A vector is an intruder when its |cosine| with every singular vector of the base is below this; several values in one pass.
+    /// </summary>
     /// <value>Each above 0 and below 1; default 0.5.</value>
     public IReadOnlyList<double> Epsilon { get; init; } = [0.5];
 
@@ -39,7 +43,9 @@ public sealed record SpectralSettings
             yield return $"SubspaceTolerance is {SubspaceTolerance}; use a share from 1e-9 to 0.1.";
     }
 
-    /// <summary>These settings for a matrix of a given shape: each of <see cref="TopK"/> that exceeds its shorter side is cut to it.</summary>
+    /// <summary>
+    /// These settings for a matrix of a given shape: each of <see cref="TopK"/> that exceeds its shorter side is cut to it.
+    /// </summary>
     public SpectralSettings For(long rows, long columns)
     {
         var most = (int)Math.Min(int.MaxValue, Math.Min(rows, columns));

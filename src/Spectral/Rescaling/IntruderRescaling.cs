@@ -43,7 +43,8 @@ public sealed record IntruderRescaling
             yield return $"Scale is {Scale}; use 0 or more: 1 leaves an intruder as it is, 0 removes it.";
         if (Counterpart is not (RescalingKind.All or RescalingKind.Top)) yield return $"Counterpart is {Counterpart}; use All or Top.";
         if (!Enum.IsDefined(Match)) yield return $"Match is {Match}; use Distance or Norm.";
-        if (Epsilon is { } epsilon && epsilon is not (> 0 and < 1)) yield return $"Epsilon is {epsilon}; use a cosine above 0 and below 1 (usual: 0.5).";
+        if (Epsilon is { } epsilon && epsilon is not (> 0 and < 1))
+            yield return $"Epsilon is {epsilon}; use a cosine above 0 and below 1 (usual: 0.5).";
         if (TopK < 1) yield return $"TopK is {TopK}; use 1 or more (usual: 10).";
     }
 
@@ -58,7 +59,8 @@ public sealed record IntruderRescaling
         if (faults.Count > 0) throw new ArgumentException(string.Join(" ", faults));
         if (!IsUniform) return [.. findings.Select(finding => OfTriples(finding, Kind))];
         var counterparts = findings.Select(finding => OfTriples(finding, Counterpart)).ToList();
-        if (Kind == RescalingKind.Uniform) return [.. findings.Zip(counterparts, (finding, one) => OfWhole(finding, Factor([finding], [one])))];
+        if (Kind == RescalingKind.Uniform)
+            return [.. findings.Zip(counterparts, (finding, one) => OfWhole(finding, Factor([finding], [one])))];
         var factor = Factor(findings, counterparts);
         return [.. findings.Select(finding => OfWhole(finding, factor))];
     }

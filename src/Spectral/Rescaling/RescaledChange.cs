@@ -3,7 +3,9 @@ using static TorchSharp.torch;
 namespace MLNetLoRA.Spectral;
 
 /// <summary>A weight change after rescaling, in whichever form is wanted.</summary>
-/// <remarks>Borrows the change or spectrum that it was made from and holds nothing of its own, so there is nothing to dispose. Thread safe.</remarks>
+/// <remarks>
+/// Borrows the change or spectrum that it was made from and holds nothing of its own, so there is nothing to dispose. Thread safe.
+/// </remarks>
 public sealed class RescaledChange
 {
     private readonly ChangeSpectrum? _spectrum;
@@ -12,7 +14,8 @@ public sealed class RescaledChange
     {
     }
 
-    private RescaledChange(WeightChange change, ChangeSpectrum? spectrum, RescalingPlan plan) => (Change, _spectrum, Plan) = (change, spectrum, plan);
+    private RescaledChange(WeightChange change, ChangeSpectrum? spectrum, RescalingPlan plan) =>
+        (Change, _spectrum, Plan) = (change, spectrum, plan);
 
     /// <summary>What the rescaling does, as numbers.</summary>
     public RescalingPlan Plan { get; }
@@ -31,7 +34,8 @@ public sealed class RescaledChange
         ArgumentNullException.ThrowIfNull(change);
         ArgumentNullException.ThrowIfNull(plan);
         if (plan.Name != change.Name) throw new ArgumentException($"{change.Name}: the plan is that of {plan.Name}.", nameof(plan));
-        if (plan.Triples.Count > 0) throw new ArgumentException($"{change.Name}: the plan rescales singular triples; apply it to the spectrum.", nameof(plan));
+        if (plan.Triples.Count > 0)
+            throw new ArgumentException($"{change.Name}: the plan rescales singular triples; apply it to the spectrum.", nameof(plan));
         return new RescaledChange(change, null, plan);
     }
 
@@ -49,7 +53,8 @@ public sealed class RescaledChange
         using var _ = no_grad();
         if (Plan.ChangesNothing) return new LowRankFactors(Change.A!.detach().clone(), Change.B!.detach().clone(), Change.Scale);
         var (a, b) = ExactFactors();
-        var dataType = Change.A!.dtype == ScalarType.Float64 || Change.B!.dtype == ScalarType.Float64 ? ScalarType.Float64 : ScalarType.Float32;
+        var isWide = Change.A!.dtype == ScalarType.Float64 || Change.B!.dtype == ScalarType.Float64;
+        var dataType = isWide ? ScalarType.Float64 : ScalarType.Float32;
         return new LowRankFactors(Owned(a, dataType), Owned(b, dataType), Change.Scale);
     }
 

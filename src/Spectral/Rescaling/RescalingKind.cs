@@ -15,9 +15,13 @@ public enum RescalingKind
     /// </summary>
     Neighbour,
 
-    /// <summary>A control: the whole change of each matrix times one factor, so that it moves as far as its intruders' rescaling would.</summary>
+    /// <summary>
+    /// A control: the whole change of each matrix times one factor, so that it moves as far as its intruders' rescaling would.
+    /// </summary>
     Uniform,
 
-    /// <summary>A control: the changes of all matrices times one factor, so that together they move as far as the intruders' rescaling would.</summary>
+    /// <summary>
+    /// A control: the changes of all matrices times one factor, so that together they move as far as the intruders' rescaling would.
+    /// </summary>
     UniformGlobal,
 }

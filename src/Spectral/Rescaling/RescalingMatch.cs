@@ -6,6 +6,8 @@ public enum RescalingMatch
     /// <summary>‖W′ − W‖: how far the tuned weights move. The change shrinks by the relative distance, and never below nothing.</summary>
     Distance,
 
-    /// <summary>‖ΔW′‖: how large the change is afterwards. Where a rescaling makes the change larger, this control has to grow it too.</summary>
+    /// <summary>
+    /// ‖ΔW′‖: how large the change is afterwards. Where a rescaling makes the change larger, this control has to grow it too.
+    /// </summary>
     Norm,
 }
