@@ -3,7 +3,8 @@
 //   dotnet run --project samples/QuickStart -c Release -- [--short] [--device cpu|cuda|cuda:N] [--seed N]
 //
 // It fine-tunes the embedded base model by LoRA and in full, compares both with ML.NET's own n-gram classifier and with the same
-// network without pretraining, then saves the LoRA model, loads it again and lets it judge a few definitions.
+// network without pretraining, looks for intruder dimensions in both and scales them down, then saves the LoRA model, loads it again
+// and lets it judge a few definitions.
 
 using System.Diagnostics;
 using System.Globalization;
@@ -20,6 +21,9 @@ const int FullEpochs = 3;
 
 // Definitions are short; the few longer ones lose their end, and every batch is spared their padding.
 const int MaxTokens = 32;
+
+// What intruder dimensions are multiplied by: 1 leaves them as they are, 0 removes them.
+const double IntruderScale = 0.7;
 
 // What --short leaves: every step still runs, but nobody should read anything into the numbers.
 const int ShortEpochs = 1;
@@ -88,8 +92,8 @@ static int Run(Arguments arguments)
 
     // ---- 3. Train and compare. Models hold native memory, so each is disposed; the LoRA model is kept for later. ----
     var table = new ResultTable();
-    using var model = FitAndEvaluate("LoRA", byLora);
-    FitAndEvaluate("full fine-tuning", inFull).Dispose();
+    using var model = FitAndEvaluate("LoRA", byLora, isFineTuned: true);
+    FitAndEvaluate("full fine-tuning", inFull, isFineTuned: true).Dispose();
     FitAndEvaluate("n-grams + SDCA (ML.NET)", byCounting).Dispose();
     FitAndEvaluate("same network, random weights", fromNothing).Dispose();
     table.Print();
@@ -148,15 +152,26 @@ static int Run(Arguments arguments)
     };
 
     // Fit and Transform are ML.NET's; a fine-tuned model is an ITransformer like any other.
-    TransformerChain<KeyToValueMappingTransformer> FitAndEvaluate(string name, EstimatorChain<KeyToValueMappingTransformer> pipeline)
+    TransformerChain<KeyToValueMappingTransformer> FitAndEvaluate(
+        string name, EstimatorChain<KeyToValueMappingTransformer> pipeline, bool isFineTuned = false)
     {
         Console.WriteLine(name);
         var clock = Stopwatch.StartNew();
         var fitted = pipeline.Fit(train);
         clock.Stop();
         var metrics = ml.MulticlassClassification.Evaluate(fitted.Transform(test));
-        table.Add(name, metrics, TrainableParameters(fitted), clock.Elapsed);
+        table.Add(name, metrics, TrainableParameters(fitted), clock.Elapsed, isFineTuned ? Repair(fitted) : null);
         return fitted;
+    }
+
+    // Intruder dimensions are singular directions of the fine-tuned weights that the pretrained ones do not have (arXiv 2410.21228). The
+    // step that scales them down finds the model by its scores, and puts its own prediction in place of the model's.
+    Repaired Repair(ITransformer fitted)
+    {
+        var intruders = ml.Model.InspectIntruders(fitted).IntruderCount;
+        using var rescaling = ml.Transforms.RescaleIntruderDimensions(IntruderScale).Fit(fitted.Transform(train));
+        var metrics = ml.MulticlassClassification.Evaluate(rescaling.Transform(fitted.Transform(test)));
+        return new Repaired(intruders, metrics.MicroAccuracy);
     }
 
     List<Prediction> Predict(ITransformer transformer) =>
