@@ -136,6 +136,10 @@ public sealed class LanguageModelState : IDisposable
         return new LanguageModelState(Base, Device, tuned, factors);
     }
 
+    /// <summary>What lies between the base's matrices and this state's.</summary>
+    /// <returns>Shares this state's tensors, which must live as long. The caller disposes it.</returns>
+    public IWeightChanges OpenChanges() => new StateChanges(Base.Config, _base.Tensors, _tuned, _factors);
+
     /// <summary>Losses of hidden tokens, in nats: the negative logarithm of the probability that the model gives to what stood there.</summary>
     /// <param name="hiddenRows">Encoded rows in which the tokens are hidden.</param>
     /// <param name="positions">Flat indices row · tokens + token, where rows are padded to the longest.</param>

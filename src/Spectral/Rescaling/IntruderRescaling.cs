@@ -5,7 +5,7 @@ namespace MLNetLoRA;
 /// <summary>Multiplies intruder dimensions by λ, or does what is to be compared with that.</summary>
 /// <remarks>
 /// Immutable and thread-safe. W′ = W + (λ − 1) Σ σ_j u_j v_jᵀ over the chosen singular triples of the tuned W; arXiv 2410.21228, section 5.
-/// Controls: c = 1 − (1 − λ) √(Σσ_j²) / ‖ΔW‖ multiplies the whole change.
+/// Controls: c = 1 − (1 − λ) √(Σσ_j²) / ‖ΔW‖ multiplies the whole change; with <see cref="RescalingMatch.Factor"/>, c = λ.
 /// </remarks>
 public sealed record IntruderRescaling
 {
@@ -42,7 +42,7 @@ public sealed record IntruderRescaling
         if (!(Scale >= 0 && double.IsFinite(Scale)))
             yield return $"Scale is {Scale}; use 0 or more: 1 leaves an intruder as it is, 0 removes it.";
         if (Counterpart is not (RescalingKind.All or RescalingKind.Top)) yield return $"Counterpart is {Counterpart}; use All or Top.";
-        if (!Enum.IsDefined(Match)) yield return $"Match is {Match}; use Distance or Norm.";
+        if (!Enum.IsDefined(Match)) yield return $"Match is {Match}; use Distance, Norm or Factor.";
         if (Epsilon is { } epsilon && epsilon is not (> 0 and < 1))
             yield return $"Epsilon is {epsilon}; use a cosine above 0 and below 1 (usual: 0.5).";
         if (TopK < 1) yield return $"TopK is {TopK}; use 1 or more (usual: 10).";
@@ -131,6 +131,7 @@ public sealed record IntruderRescaling
 
     private (double Factor, bool IsClipped) Factor(IReadOnlyList<SpectralFinding> findings, IReadOnlyList<RescalingPlan> counterparts)
     {
+        if (Match == RescalingMatch.Factor) return (Scale, false);
         var norm = Math.Sqrt(findings.Sum(finding => Square(finding.DeltaFrobenius)));
         if (norm == 0 || counterparts.All(plan => plan.ChangesNothing)) return (1, false);
         if (Match == RescalingMatch.Norm) return (Math.Sqrt(counterparts.Sum(plan => Square(plan.DeltaFrobenius))) / norm, false);

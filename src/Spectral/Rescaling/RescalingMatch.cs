@@ -10,4 +10,7 @@ public enum RescalingMatch
     /// ‖ΔW′‖: how large the change is afterwards. Where a rescaling makes the change larger, this control has to grow it too.
     /// </summary>
     Norm,
+
+    /// <summary>Nothing: the scale itself is the factor of the whole change, so that 0 gives the base's matrices back. No intruder is asked for.</summary>
+    Factor,
 }

@@ -46,7 +46,7 @@ internal sealed class ModelSpectra : IDisposable
         }
     }
 
-    /// <summary>What a rescaling adds to the matrices.</summary>
+    /// <summary>What a rescaling adds to the matrices; a uniform control of a dense change adds factors of full rank.</summary>
     /// <param name="rescaling">The rescaling.</param>
     /// <param name="rank">Cuts each rescaled change to this rank; null leaves it exact.</param>
     /// <returns>The plans of all matrices, and corrections of those that change. The caller disposes the corrections.</returns>
@@ -76,9 +76,21 @@ internal sealed class ModelSpectra : IDisposable
     private static LoraFactors? Correction(RescaledChange rescaled, WeightChange change, int? rank)
     {
         if (rescaled.Plan.ChangesNothing) return null;
+        if (!change.IsLowRank && rescaled.Plan.Triples.Count == 0) return Whole(change, rescaled.Plan.UniformFactor - 1);
         if (rank is { } kept && kept < change.A!.shape[0] + rescaled.Plan.Triples.Count) return Cut(rescaled, change, kept);
         var exact = rescaled.ToCorrection();
         return exact is null ? null : new LoraFactors(exact.A, exact.B, exact.Scale);
+    }
+
+    // A multiple of a dense change, as the product of itself with the identity of its shorter side.
+    private static LoraFactors Whole(WeightChange change, double factor)
+    {
+        using var _ = no_grad();
+        using var scope = NewDisposeScope();
+        var added = change.Tuned!.to(ScalarType.Float64).sub(change.Base.to(ScalarType.Float64)).mul(factor).to(ScalarType.Float32);
+        var identity = eye(Math.Min(change.Rows, change.Columns), dtype: ScalarType.Float32, device: added.device);
+        var (a, b) = change.Rows <= change.Columns ? (added, identity) : (identity, added);
+        return new LoraFactors(a.DetachFromDisposeScope(), b.DetachFromDisposeScope(), 1);
     }
 
     // Beside the change as it is: the cut one, less the change.

@@ -1,4 +1,5 @@
 using MLNetLoRA.Modeling.Tests.Classification;
+using MLNetLoRA.Spectral;
 using MLNetLoRA.Testing;
 using static TorchSharp.torch;
 
@@ -126,6 +127,34 @@ public sealed class LanguageModelStateTests : IDisposable
         TinyClassifier.Free(corrections);
 
         AssertClose(_loss.Of(expected).OfCorpus[0], _loss.Of(repaired).OfCorpus[0]);
+    }
+
+    [Theory]
+    [MemberData(nameof(Methods))]
+    public void OpenChanges_OfAState_AreThoseOfTheClassifier(bool isLora)
+    {
+        using var scope = NewDisposeScope();
+        using var classifier = TinyClassifier.Create(_model, isLora ? TinyClassifier.Lora : null);
+        var corrections = new Dictionary<string, LoraFactors> { [TinyClassifier.Query] = TinyClassifier.Correction(32, 32, 2, seed: 4) };
+        using var corrected = classifier.WithCorrections(corrections);
+        using var state = LanguageModelState.OfClassifier(corrected, CPU);
+
+        using var expected = corrected.OpenChanges();
+        using var found = state.OpenChanges();
+
+        Assert.Equal(expected.Names, found.Names);
+        foreach (var name in found.Names)
+        {
+            using var one = expected.Open(name, CPU);
+            using var other = found.Open(name, CPU);
+            Assert.Equal(isLora, other.Change.IsLowRank);
+            Assert.Equal(0, (Delta(one.Change) - Delta(other.Change)).abs().max().item<double>(), 1e-6);
+        }
+        TinyClassifier.Free(corrections);
+
+        static Tensor Delta(WeightChange change) => change.Tuned is { } tuned
+            ? tuned.to(ScalarType.Float64) - change.Base.to(ScalarType.Float64)
+            : change.B!.to(ScalarType.Float64).matmul(change.A!.to(ScalarType.Float64)) * change.Scale;
     }
 
     [Fact]

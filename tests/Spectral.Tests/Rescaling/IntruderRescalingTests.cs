@@ -126,6 +126,19 @@ public sealed class IntruderRescalingTests : IDisposable
         Assert.Equal((0.0, true, false), (plan.UniformFactor, plan.IsClipped, plan.NeedsGrowth));
     }
 
+    [Theory]
+    [InlineData(RescalingKind.Uniform)]
+    [InlineData(RescalingKind.UniformGlobal)]
+    public void Plan_FactorMatch_TakesTheScaleItself(RescalingKind kind)
+    {
+        foreach (var scale in new[] { 0, 0.3, 1, 2 })
+        {
+            var plan = new IntruderRescaling { Kind = kind, Match = RescalingMatch.Factor, Scale = scale }.Apply(_spectrum).Plan;
+
+            Assert.Equal((scale, scale * _spectrum.Finding.DeltaFrobenius, scale == 1), (plan.UniformFactor, plan.DeltaFrobenius, plan.ChangesNothing));
+        }
+    }
+
     [Fact]
     public void Plan_NormMatch_HasTheCounterpartsNormAndSaysWhenItGrows()
     {

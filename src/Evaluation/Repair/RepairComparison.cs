@@ -1,0 +1,78 @@
+using System.Globalization;
+
+namespace MLNetLoRA.Evaluation;
+
+/// <summary>Holds methods against each other at one task accuracy.</summary>
+internal sealed class RepairComparison
+{
+    private readonly ForgettingReport _unscaled;
+    private readonly double _wanted;
+    private readonly IReadOnlyList<RepairPoint> _anchored;
+
+    /// <param name="unscaled">The model as it is.</param>
+    /// <param name="task">Its task.</param>
+    /// <param name="tolerance">How much accuracy may be lost.</param>
+    /// <param name="points">What was measured.</param>
+    /// <param name="untouched">The strength of each method that changes nothing: there its curve begins, measured or not.</param>
+    public RepairComparison(
+        ForgettingReport unscaled, TaskMetric task, double tolerance, IReadOnlyList<RepairPoint> points, IReadOnlyDictionary<RepairMethod, double> untouched)
+    {
+        (_unscaled, _wanted) = (unscaled, task.Accuracy - tolerance);
+        _anchored =
+        [
+            .. points,
+            .. untouched.Where(pair => !points.Any(point => point.Which == pair.Key && point.Scale == pair.Value))
+                .Select(pair => new RepairPoint(pair.Key, pair.Value, unscaled.Forgetting, unscaled.StandardError, 1, task.Accuracy, task.LogLoss)),
+        ];
+        AtEqualTask = [.. untouched.Keys.Select(Best)];
+        // Of points that forget equally the one that changes least.
+        var best = _anchored.Where(point => point.Accuracy >= _wanted).OrderBy(point => point.Forgetting)
+            .ThenBy(point => Math.Abs(point.Scale - untouched[point.Which])).First();
+        Recommended = new RepairChoice(best.Which, best.Scale);
+    }
+
+    /// <summary>The least forgetting of each method at the wanted accuracy.</summary>
+    public IReadOnlyList<RepairAtEqualTask> AtEqualTask { get; }
+
+    /// <summary>The measured point of least forgetting at the wanted accuracy or better.</summary>
+    public RepairChoice Recommended { get; }
+
+    /// <summary>Whether shrinking everything alike is as good as scaling intruders, said plainly.</summary>
+    public string Conclusion(int intruderCount)
+    {
+        var intruders = LeastOf(RepairMethod.Top, RepairMethod.All);
+        var uniform = LeastOf(RepairMethod.Uniform, RepairMethod.UniformGlobal);
+        var begin = Invariant($"At an accuracy of {_wanted:F4} or more, {RepairCurveMarkdown.Name(Recommended.Which)} at {Recommended.Scale:G4} forgets least of what was measured.");
+        if (intruders is null || uniform is null) return begin;
+        var values = Invariant($"At equal accuracy scaling intruders leaves {intruders.Forgetting:F4} nats of {_unscaled.Forgetting:F4}, shrinking the whole change uniformly {uniform.Forgetting:F4}");
+        if (intruderCount == 0) return $"{begin} No intruder dimension was found, so scaling intruders changes nothing. {values}.";
+        // Two methods within one standard error of the measurement are not told apart.
+        var verdict = uniform.Forgetting < intruders.Forgetting - _unscaled.StandardError ? "uniform shrinking does better"
+            : uniform.Forgetting <= intruders.Forgetting + _unscaled.StandardError ? "uniform shrinking does as well"
+            : "scaling intruders does better";
+        return $"{begin} {values}: {verdict}.";
+    }
+
+    private RepairAtEqualTask? LeastOf(params RepairMethod[] methods) =>
+        AtEqualTask.Where(equal => methods.Contains(equal.Which)).MinBy(equal => equal.Forgetting);
+
+    // Between two measured scales both accuracy and forgetting are taken as linear: what counts are the ends that are accurate enough, and
+    // the places where the line crosses the wanted accuracy.
+    private RepairAtEqualTask Best(RepairMethod method)
+    {
+        var path = _anchored.Where(point => point.Which == method).OrderBy(point => point.Scale).ToList();
+        var candidates = path.Where(point => point.Accuracy >= _wanted).Select(point => (point.Scale, point.Forgetting)).ToList();
+        foreach (var (one, next) in path.Zip(path.Skip(1)))
+        {
+            if (one.Accuracy >= _wanted == next.Accuracy >= _wanted) continue;
+            var share = (_wanted - one.Accuracy!.Value) / (next.Accuracy!.Value - one.Accuracy.Value);
+            candidates.Add((Between(one.Scale, next.Scale, share), Between(one.Forgetting, next.Forgetting, share)));
+        }
+        var (scale, forgetting) = candidates.MinBy(candidate => candidate.Forgetting);
+        return new RepairAtEqualTask(method, scale, forgetting, forgetting / _unscaled.Forgetting);
+    }
+
+    private static double Between(double one, double next, double share) => one + ((next - one) * share);
+
+    private static string Invariant(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+}

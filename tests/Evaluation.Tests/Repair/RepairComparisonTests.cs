@@ -1,0 +1,60 @@
+namespace MLNetLoRA.Evaluation.Tests.Repair;
+
+public sealed class RepairComparisonTests
+{
+    // As it is: forgetting 1, accuracy 0.9. Wanted with tolerance 0.1: accuracy 0.8.
+    private static readonly TaskMetric Task = new(0.9, 0.3);
+
+    [Fact]
+    public void AtEqualTask_AccuracyCrossesBetweenTwoScales_IsInterpolatedThere()
+    {
+        // From scale 1 (0.9, forgetting 1) to 0.5 (0.7, forgetting 0.4): 0.8 is halfway, at 0.75 with forgetting 0.7.
+        var comparison = Compare(Point(RepairMethod.All, 0, 0.1, 0.5), Point(RepairMethod.All, 0.5, 0.4, 0.7));
+
+        var found = comparison.AtEqualTask.Single(equal => equal.Which == RepairMethod.All);
+
+        Assert.Equal(0.75, found.Scale, 1e-12);
+        Assert.Equal(0.7, found.Forgetting, 1e-12);
+        Assert.Equal(0.7, found.RelativeToUnscaled, 1e-12);
+    }
+
+    [Fact]
+    public void Recommended_IsTheMeasuredPointOfLeastForgettingThatIsAccurateEnough()
+    {
+        var comparison = Compare(Point(RepairMethod.All, 0.5, 0.2, 0.79), Point(RepairMethod.All, 0.7, 0.6, 0.85), Point(RepairMethod.UniformGlobal, 0.3, 0.5, 0.81));
+
+        Assert.Equal(new RepairChoice(RepairMethod.UniformGlobal, 0.3), comparison.Recommended);
+    }
+
+    [Fact]
+    public void Recommended_NothingHelps_LeavesTheModelAsItIs()
+    {
+        var comparison = Compare(Point(RepairMethod.All, 0.5, 1.2, 0.9), Point(RepairMethod.UniformGlobal, 0.5, 0.3, 0.4));
+
+        Assert.Equal(1, comparison.Recommended.Scale);
+        // The uniform curve still begins at the untouched model, so it crosses the wanted accuracy: 0.1 of 0.5 lost, one fifth of the way.
+        Assert.Equal(1 - (0.7 * 0.2), comparison.AtEqualTask.Single(equal => equal.Which == RepairMethod.UniformGlobal).Forgetting, 1e-12);
+    }
+
+    [Theory]
+    [InlineData(0.3, "uniform shrinking does better")]
+    [InlineData(0.59, "uniform shrinking does as well")]
+    [InlineData(0.9, "scaling intruders does better")]
+    public void Conclusion_UniformAgainstIntruders_IsSaidPlainly(double uniform, string expected)
+    {
+        var comparison = Compare(Point(RepairMethod.All, 0.5, 0.6, 0.85), Point(RepairMethod.UniformGlobal, 0.5, uniform, 0.85));
+
+        Assert.Contains(expected, comparison.Conclusion(intruderCount: 3), StringComparison.Ordinal);
+        Assert.Contains("No intruder dimension was found", comparison.Conclusion(intruderCount: 0), StringComparison.Ordinal);
+    }
+
+    private static RepairPoint Point(RepairMethod which, double scale, double forgetting, double accuracy) => new(which, scale, forgetting, 0.05, forgetting, accuracy, 0.3);
+
+    private static RepairComparison Compare(params RepairPoint[] points) => new(
+        new ForgettingReport
+        {
+            BaseName = "b", Measure = RetentionMeasure.Sampled, Positions = 10, MaxTokens = 128, Seed = 1, Corpora = [], BaseLoss = 2, TunedLoss = 3,
+            Forgetting = 1, StandardError = 0.05, Interval = new ConfidenceInterval(0.9, 1.1), Seconds = 1,
+        },
+        Task, 0.1, points, points.Select(point => point.Which).Distinct().ToDictionary(which => which, _ => 1.0));
+}
