@@ -15,7 +15,8 @@ internal static partial class OptionNames
         ("MaxSteps", "--max-steps"), ("EvaluateEverySteps", "--evaluate-every"), ("CheckpointEverySteps", "--checkpoint-every"),
         ("Set Resume", "Give --resume"), ("CheckpointFolder", "--checkpoint folder"), ("Schedule was", "--schedule was"), ("Seed was", "--seed was"),
         ("InitialModel", "--initial"), ("Use FullFineTuningTextClassification", "Use --method full"),
-        ("Positions is", "--positions is"),
+        ("Positions is", "--positions is"), ("Scales holds", "--scales holds"), ("Methods holds", "--which holds"),
+        ("AccuracyTolerance is", "--accuracy-tolerance is"), ("TestSet", "--test"),
         ("Epsilon holds", "--epsilon holds"), ("TopK holds", "--top-k holds"), ("Scale is", "--scale is"),
         ("set Device or GpuDeviceId", "set --device"), ("Device is", "--device is"), ("Device says", "--device says"),
     ];
@@ -28,6 +29,6 @@ internal static partial class OptionNames
         return message;
     }
 
-    [GeneratedRegex("^(LoraTextClassification|FullFineTuningTextClassification|MaskedLanguageModel|EvaluateForgetting): ")]
+    [GeneratedRegex("^(LoraTextClassification|FullFineTuningTextClassification|MaskedLanguageModel|EvaluateForgetting|EvaluateRepair): ")]
     private static partial Regex Component();
 }

@@ -13,13 +13,23 @@ namespace MLNetLoRA.Cli.Forgetting;
 /// <param name="StandardError">Of the difference.</param>
 /// <param name="Interval">95 % confidence interval of the difference.</param>
 /// <param name="Retied">With the tuned word embedding as decoder; null where there is no such reading.</param>
+/// <param name="Test">The model as it is on the test rows; null without.</param>
+/// <param name="Scales">Each method at each scale; empty without --scales.</param>
+/// <param name="AtEqualTask">The methods at equal accuracy; empty without test rows.</param>
+/// <param name="Recommended">The measured point of least forgetting within the tolerance; null without test rows.</param>
+/// <param name="Conclusion">What the comparison says; null without --scales.</param>
 /// <param name="Device">Where it was computed.</param>
 /// <param name="Seconds">How long it took.</param>
 internal sealed record ForgetSummary(
     string Base, IReadOnlyList<CorpusForgetting> Corpora, string Measure, int Positions, int MaxTokens, int Seed, double BaseLoss, double TunedLoss,
-    double Forgetting, double StandardError, ConfidenceInterval Interval, LossChange? Retied, string Device, double Seconds)
+    double Forgetting, double StandardError, ConfidenceInterval Interval, LossChange? Retied, TaskMetric? Test, IReadOnlyList<ForgetPoint> Scales,
+    IReadOnlyList<ForgetAtEqualTask> AtEqualTask, ForgetChoice? Recommended, string? Conclusion, string Device, double Seconds)
 {
-    public static ForgetSummary Of(ForgettingReport report, string device) => new(
+    public static ForgetSummary Of(ForgettingReport report, RepairCurve? curve, string device) => new(
         report.BaseName, report.Corpora, report.Measure.ToString().ToLowerInvariant(), report.Positions, report.MaxTokens, report.Seed, report.BaseLoss,
-        report.TunedLoss, report.Forgetting, report.StandardError, report.Interval, report.Retied, device, report.Seconds);
+        report.TunedLoss, report.Forgetting, report.StandardError, report.Interval, report.Retied, curve?.UnscaledTask,
+        [.. (curve?.Points ?? []).Select(ForgetPoint.Of)],
+        [.. (curve?.AtEqualTask ?? []).Select(equal => new ForgetAtEqualTask(ForgetPoint.NameOf(equal.Which), equal.Scale, equal.Forgetting, equal.RelativeToUnscaled))],
+        curve?.Recommended is { } choice ? new ForgetChoice(ForgetPoint.NameOf(choice.Which), choice.Scale) : null, curve?.Conclusion, device,
+        curve?.Seconds ?? report.Seconds);
 }

@@ -13,7 +13,7 @@ internal sealed class RescalePass(SpectrumPass spectra, IntruderRescaling rescal
     public IReadOnlyList<string> Names => spectra.Names;
 
     /// <summary>Whether all matrices are looked at before the first is written: one factor for all of them needs all of them.</summary>
-    public static bool LooksTwice(IntruderRescaling rescaling) => rescaling.Kind == RescalingKind.UniformGlobal;
+    public static bool LooksTwice(IntruderRescaling rescaling) => rescaling is { Kind: RescalingKind.UniformGlobal, Match: not RescalingMatch.Factor };
 
     /// <summary>Looks at all matrices, where that has to come first.</summary>
     public void Prepare()

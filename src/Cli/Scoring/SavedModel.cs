@@ -13,14 +13,16 @@ internal sealed class SavedModel : IDisposable
     private readonly MLContext _ml;
     private readonly ITransformer _model;
     private readonly DataViewSchema _inputs;
-    private readonly IReadOnlyList<string> _textColumns;
     private readonly string _path;
 
     private SavedModel(MLContext ml, string path, ITransformer model, DataViewSchema inputs)
     {
         (_ml, _path, _model, _inputs) = (ml, path, model, inputs);
-        _textColumns = TextColumns();
+        TextColumns = FindTextColumns();
     }
+
+    /// <summary>The text columns that it reads, in its own order.</summary>
+    public IReadOnlyList<string> TextColumns { get; }
 
     /// <summary>The model itself; goes with this.</summary>
     public ITransformer Transformer => _model;
@@ -34,8 +36,8 @@ internal sealed class SavedModel : IDisposable
     /// <exception cref="BadInputException">One is not there.</exception>
     public IReadOnlyList<string> ChooseColumns(IReadOnlyList<string> header)
     {
-        var missing = _textColumns.Except(header).ToList();
-        return missing.Count == 0 ? _textColumns : throw new BadInputException(
+        var missing = TextColumns.Except(header).ToList();
+        return missing.Count == 0 ? TextColumns : throw new BadInputException(
             $"The data lacks {(missing.Count == 1 ? "a column" : "columns")} that {_path} reads: {TextTable.List(missing)}; "
             + $"its header has {TextTable.List(header)}.");
     }
@@ -55,7 +57,7 @@ internal sealed class SavedModel : IDisposable
 
     // The model's input schema has the label and whatever else the training data had; asking which inputs the predictions
     // depend on leaves what a file must have.
-    private IReadOnlyList<string> TextColumns()
+    private IReadOnlyList<string> FindTextColumns()
     {
         if (!_model.IsRowToRowMapper) throw new BadInputException($"{_path}: the model does not score rows one by one, as predict does.");
         var mapper = _model.GetRowToRowMapper(_inputs);

@@ -24,6 +24,7 @@ internal sealed class ForgetVerb
     private readonly Option<int?> _maxTokens = VerbOptions.Number<int>("--max-tokens", "The longest window of text, in tokens (default 128).", least: 8);
     private readonly Option<int?> _batchSize = VerbOptions.Number<int>("--batch-size", "Windows in one pass (default 32).", least: 1);
     private readonly Option<int?> _seed = VerbOptions.Number<int>("--seed", "Decides which tokens are drawn (default 1).");
+    private readonly RepairOptions _repair = new();
     private readonly Option<string> _device = VerbOptions.Device();
     private readonly Option<string?> _json = VerbOptions.Json();
 
@@ -39,6 +40,7 @@ internal sealed class ForgetVerb
             verb._base, verb._model, verb._tuned, verb._adapter, verb._texts, verb._measure, verb._positions, verb._maxTokens, verb._batchSize, verb._seed,
             verb._device, verb._json,
         };
+        verb._repair.AddTo(command);
         command.SetAction((parsed, cancellation) => Task.Run(() => verb.Run(parsed, cancellation), CancellationToken.None));
         return command;
     }
@@ -46,6 +48,7 @@ internal sealed class ForgetVerb
     private int Run(ParseResult parsed, CancellationToken cancellation)
     {
         CheckOneModel(parsed);
+        _repair.Check(parsed, hasSavedModel: parsed.IsGiven(_model));
         var arguments = parsed.GetValue(_texts)!.Select(CorpusArgument.Parse).ToList();
         TorchNativeLibrary.EnsureLoaded();
         var (device, json) = (VerbOptions.ChooseDevice(parsed.GetValue(_device)!), parsed.GetValue(_json));
@@ -53,24 +56,41 @@ internal sealed class ForgetVerb
             [("--json", json)],
             [
                 ("--base", parsed.GetValue(_base)), ("--model", parsed.GetValue(_model)), ("--tuned", parsed.GetValue(_tuned)), ("--adapter", parsed.GetValue(_adapter)),
-                .. arguments.Select(argument => ("--texts", (string?)argument.Path)),
+                _repair.TestPath(parsed), .. arguments.Select(argument => ("--texts", (string?)argument.Path)),
             ]);
         List<RetentionCorpus> corpora = [.. arguments.Select(RetentionFile.Read)];
         var model = BaseModel.Open(parsed.GetValue(_base)!, tokenizer: null);
-        var report = _terminal.Follow("Measuring", progress => Measure(parsed, model, corpora, device, Options(parsed, model, device, progress, cancellation)));
-        var summary = ForgetSummary.Of(report, device.ToString());
+        var summary = _terminal.Follow("Measuring", progress =>
+        {
+            var options = Options(parsed, model, device, progress, cancellation);
+            var (report, curve) = Measure(parsed, model, corpora, device, options);
+            return ForgetSummary.Of(report, curve, device.ToString());
+        });
         JsonReport.Write(json, summary);
         _terminal.Show(ForgetTable.Of(summary));
+        if (summary.Scales.Count > 0) _terminal.Show(RepairTable.Of(summary));
         return CommandLine.Done;
     }
 
-    private ForgettingReport Measure(ParseResult parsed, PretrainedModel model, List<RetentionCorpus> corpora, Device device, ForgettingOptions options)
+    private (ForgettingReport Report, RepairCurve? Curve) Measure(
+        ParseResult parsed, PretrainedModel model, List<RetentionCorpus> corpora, Device device, ForgettingOptions options)
     {
-        if (parsed.GetValue(_tuned) is { } tuned) return ForgettingEvaluation.OfCheckpoint(model, tuned, corpora, options);
-        if (parsed.GetValue(_adapter) is { } adapter) return ForgettingEvaluation.OfAdapter(model, adapter, corpora, options);
+        var isCurve = _repair.AreGiven(parsed);
+        if (parsed.GetValue(_tuned) is { } tuned)
+            return isCurve
+                ? Whole(RepairCurveEvaluation.OfCheckpoint(model, tuned, corpora, _repair.Read(parsed, options, model: null)))
+                : (ForgettingEvaluation.OfCheckpoint(model, tuned, corpora, options), null);
+        if (parsed.GetValue(_adapter) is { } adapter)
+            return isCurve
+                ? Whole(RepairCurveEvaluation.OfAdapter(model, adapter, corpora, _repair.Read(parsed, options, model: null)))
+                : (ForgettingEvaluation.OfAdapter(model, adapter, corpora, options), null);
         var ml = new MLContext { GpuDeviceId = device.type is TorchSharp.DeviceType.CUDA ? device.index : -1, FallbackToCpu = false };
         using var saved = SavedModel.Load(ml, parsed.GetValue(_model)!);
-        return ml.Model.EvaluateForgetting(saved.Transformer, corpora, options);
+        return isCurve
+            ? Whole(ml.Model.EvaluateRepair(saved.Transformer, corpora, _repair.Read(parsed, options, saved)))
+            : (ml.Model.EvaluateForgetting(saved.Transformer, corpora, options), null);
+
+        static (ForgettingReport, RepairCurve) Whole(RepairCurve curve) => (curve.Unscaled, curve);
     }
 
     private ForgettingOptions Options(ParseResult parsed, PretrainedModel model, Device device, WorkProgress progress, CancellationToken cancellation)

@@ -10,7 +10,13 @@ namespace MLNetLoRA.Cli.Verbs;
 /// <summary>mlnet-lora rescale: multiplies intruder dimensions by a factor, or does what is to be compared with that.</summary>
 internal sealed class RescaleVerb
 {
-    private const string Norm = "norm";
+    private static readonly Dictionary<string, RescalingMatch> Matches = new()
+    {
+        ["distance"] = RescalingMatch.Distance,
+        ["norm"] = RescalingMatch.Norm,
+        ["factor"] = RescalingMatch.Factor,
+    };
+
     private const string Exact = "exact";
 
     private static readonly Dictionary<string, RescalingKind> Kinds = new()
@@ -32,7 +38,9 @@ internal sealed class RescaleVerb
         + "uniform, the whole change of each matrix, moved as far as all its intruders would be; uniform-global, one factor for all matrices.",
         [.. Kinds.Keys]);
     private readonly Option<string?> _match = VerbOptions.Choice(
-        "--match", "uniform, uniform-global: what is made equal, the distance moved (default) or the norm of the change left.", "distance", Norm);
+        "--match",
+        "uniform, uniform-global: what is made equal, the distance moved (default) or the norm of the change left; factor: --scale itself multiplies the change.",
+        [.. Matches.Keys]);
     private readonly Option<string?> _rank = Rank();
     private readonly Option<string> _out = VerbOptions.Required(
         "--out",
@@ -103,7 +111,7 @@ internal sealed class RescaleVerb
         {
             Kind = kind,
             Scale = parsed.GetValue(_scale)!.Value,
-            Match = parsed.GetValue(_match) == Norm ? RescalingMatch.Norm : RescalingMatch.Distance,
+            Match = Matches[parsed.GetValue(_match) ?? "distance"],
         };
         return rescaling.Faults().ToList() is { Count: > 0 } faults ? throw new BadInputException(OptionNames.AsTyped(string.Join(' ', faults))) : rescaling;
     }

@@ -21,7 +21,8 @@ public sealed class ForgetVerbTests(TinyBase tiny) : IDisposable
             + "standard_error: number, interval: {lower: number, upper: number}, retied: null}";
         Assert.Equal(
             $"{{base: string, corpora: [{Corpus}], measure: string, positions: integer, max_tokens: integer, seed: integer, base_loss: number, tuned_loss: number, "
-            + "forgetting: number, standard_error: number, interval: {lower: number, upper: number}, retied: null, device: string, seconds: number}",
+            + "forgetting: number, standard_error: number, interval: {lower: number, upper: number}, retied: null, test: null, scales: [], at_equal_task: [], "
+            + "recommended: null, conclusion: null, device: string, seconds: number}",
             JsonShape.Of(json));
         Assert.Equal(["stories", "numbers"], json.GetProperty("corpora").EnumerateArray().Select(corpus => corpus.GetProperty("name").GetString()));
         Assert.Equal(("sampled", 60, 40, 3), (json.GetProperty("measure").GetString(), Integer("positions"), Integer("max_tokens"), Integer("seed")));
@@ -42,6 +43,54 @@ public sealed class ForgetVerbTests(TinyBase tiny) : IDisposable
         Assert.Equal((0, 0), (Number(itself, "forgetting"), Number(itself, "standard_error")));
         Assert.Equal(Number(model, "tuned_loss") - Number(model, "base_loss"), Number(model, "forgetting"), 1e-9);
         Assert.Equal(itself.GetProperty("corpora")[0].GetProperty("tokens").GetInt32(), itself.GetProperty("positions").GetInt32());
+    }
+
+    [Fact]
+    public void Forget_Scales_GoFromTheUntouchedModelToTheBase()
+    {
+        var other = _folder.Write("other.tsv", File.ReadAllText(tiny.Rows).Replace("Label\tReview", "Verdict\tFilm", StringComparison.Ordinal));
+        string[] texts = ["--texts", tiny.Text, "--positions", "80"];
+
+        var json = Run.Json(Json, Forget(["--model", tiny.Model, .. texts, "--test", other, "--label", "Verdict", "--text", "Film", "--scales", "0,0.5,1"]));
+
+        var points = json.GetProperty("scales").EnumerateArray().ToList();
+        Assert.Equal(
+            "[{scale: number, which: string, forgetting: number, standard_error: number, relative_to_unscaled: number, accuracy: number, log_loss: number}]",
+            JsonShape.Of(json.GetProperty("scales")).Replace("integer", "number", StringComparison.Ordinal).Split(" | ")[0].TrimEnd(']') + "]");
+        Assert.Equal(
+            ["top", "all", "neighbour", "uniform", "uniform-global"], points.Where(point => Number(point, "scale") == 1).Select(point => point.GetProperty("which").GetString()));
+        Assert.All(points.Where(point => Number(point, "scale") == 1), point => Assert.Equal((Number(json, "forgetting"), 1), (Number(point, "forgetting"), Number(point, "relative_to_unscaled"))));
+        var gone = points.Single(point => Number(point, "scale") == 0 && point.GetProperty("which").GetString() == "uniform-global");
+        Assert.Equal(0, Number(gone, "forgetting"), 1e-5);
+        Assert.Equal("{which: string, scale: number}", JsonShape.Of(json.GetProperty("recommended")).Replace("integer", "number", StringComparison.Ordinal));
+        Assert.Equal(Number(json, "base_loss"), Number(Run.Json(Json, Forget(["--tuned", tiny.Folder, .. texts])), "base_loss"));
+    }
+
+    [Fact]
+    public void Forget_TestAlone_MeasuresTheTaskOfTheModelAsItIs()
+    {
+        var json = Run.Json(Json, Forget("--model", tiny.Model, "--texts", tiny.Text, "--positions", "40", "--test", tiny.Rows, "--label", "Label"));
+
+        Assert.Equal(1, json.GetProperty("scales").GetArrayLength());
+        Assert.Equal(Number(json.GetProperty("test"), "accuracy"), Number(json.GetProperty("scales")[0], "accuracy"));
+    }
+
+    [Fact]
+    public void Forget_BadRepairs_AreRefused()
+    {
+        string[] scales = ["--texts", tiny.Text, "--scales", "0,1"];
+
+        Refused("--scales holds 0.5 2 times; name it once", "--texts", tiny.Text, "--scales", "0.5,1,0.5");
+        Refused("--scales holds -1", "--texts", tiny.Text, "--scales", "-1");
+        Refused("--which holds 'tops'; use top, all, neighbour, uniform, uniform-global", [.. scales, "--which", "top,tops"]);
+        Refused("--which has no effect without --scales", "--texts", tiny.Text, "--which", "top");
+        Refused("--label is missing", [.. scales, "--test", tiny.Rows]);
+        Refused("--label has no effect without --test", [.. scales, "--label", "Label"]);
+        Refused("there is no column 'Verdict'", [.. scales, "--test", tiny.Rows, "--label", "Verdict"]);
+        Refused("rows have a label that training does not know", [.. scales, "--test", _folder.Write("t.tsv", "Label\tReview\nmixed\tso so\n"), "--label", "Label"]);
+        Run.Of(Forget(["--tuned", tiny.Folder, .. scales, "--test", tiny.Rows, "--label", "Label"])).AssertRefused("--test needs --model M.mlnet");
+
+        void Refused(string expected, params string[] arguments) => Run.Of(Forget(["--model", tiny.Model, .. arguments])).AssertRefused(expected);
     }
 
     [Fact]
