@@ -18,7 +18,9 @@ internal sealed class SpectralRepair(RepairMethod method, IReadOnlyList<double> 
     public RepairTrial At(double strength)
     {
         var rescaling = Rescaling(strength);
-        return new RepairTrial(KeyOf(rescaling.Plan(spectra.Findings)), () => new ModelCorrections(spectra.Rescale(rescaling, rank: null).Corrections, modelFingerprint: ""));
+        return new RepairTrial(
+            KeyOf(rescaling.Plan(spectra.Findings)),
+            () => new ModelCorrections(modelFingerprint: "") { Factors = spectra.Rescale(rescaling, rank: null).Corrections });
     }
 
     private IntruderRescaling Rescaling(double scale) => method switch

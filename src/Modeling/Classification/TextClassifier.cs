@@ -20,14 +20,15 @@ public sealed class TextClassifier : IDisposable
     /// <param name="device">Where it scores.</param>
     /// <exception cref="InvalidDataException">A parameter is missing or has another shape than the network needs; the caller keeps ownership.</exception>
     public TextClassifier(ClassifierDescription description, IReadOnlyDictionary<string, Tensor> tuned, Device device)
-        : this(description, tuned, device, new Dictionary<string, LoraFactors>())
+        : this(description, tuned, device, new Dictionary<string, LoraFactors>(), [])
     {
     }
 
     private TextClassifier(
-        ClassifierDescription description, IReadOnlyDictionary<string, Tensor> tuned, Device device, IReadOnlyDictionary<string, LoraFactors> corrections)
+        ClassifierDescription description, IReadOnlyDictionary<string, Tensor> tuned, Device device, IReadOnlyDictionary<string, LoraFactors> corrections,
+        IReadOnlyList<string> repairedKeys)
     {
-        (Description, Tuned, Device, Corrections) = (description, tuned, device, corrections);
+        (Description, Tuned, Device, Corrections, RepairedKeys) = (description, tuned, device, corrections, repairedKeys);
         _baseHold = description.Base.HoldWeights();         // to be saved with them, a fully tuned one too
         try
         {
@@ -72,6 +73,9 @@ public sealed class TextClassifier : IDisposable
     /// <summary>Low-rank corrections beside the fine-tuned matrices, by checkpoint key without ".weight". Owned by this object.</summary>
     public IReadOnlyDictionary<string, LoraFactors> Corrections { get; }
 
+    /// <summary>Keys of <see cref="Tuned"/> whose values are no longer those that fine-tuning made, sorted.</summary>
+    public IReadOnlyList<string> RepairedKeys { get; }
+
     /// <summary>Where it scores.</summary>
     public Device Device { get; }
 
@@ -87,18 +91,65 @@ public sealed class TextClassifier : IDisposable
     {
         ArgumentNullException.ThrowIfNull(corrections);
         CheckCorrections(corrections);
-        var tuned = Tuned.ToDictionary(weight => weight.Key, weight => weight.Value.alias().DetachFromDisposeScope());
-        var all = Corrections.Keys.Union(corrections.Keys).ToDictionary(name => name, name => Sum(name, corrections));
-        try
+        return Derive(Shared(), Corrections.Keys.Union(corrections.Keys).ToDictionary(name => name, name => Sum(name, corrections)), []);
+    }
+
+    /// <summary>Another classifier over the same weights, whose changes read their inputs through other factors: W0 + scale · B A′.</summary>
+    /// <remarks>Ranks, scales and every B stay as they are, and so does the cost of scoring.</remarks>
+    /// <param name="downs">
+    /// A′ (rank, in) by checkpoint key of the matrix without ".weight", in the place of A of <see cref="OpenChanges"/>: rows of the adapter first,
+    /// then those of the correction. They stay the caller's.
+    /// </param>
+    /// <returns>The caller disposes it.</returns>
+    /// <exception cref="InvalidDataException">A matrix has no factors, or other ones.</exception>
+    public TextClassifier WithDownFactors(IReadOnlyDictionary<string, Tensor> downs)
+    {
+        ArgumentNullException.ThrowIfNull(downs);
+        CheckDownFactors(downs);
+        using var _ = no_grad();
+        using var scope = NewDisposeScope();
+        var tuned = Shared();
+        var corrections = Corrections.ToDictionary(pair => pair.Key, pair => pair.Value.Shared(Device));
+        var repaired = new List<string>();
+        foreach (var (name, down) in downs)
         {
-            return new TextClassifier(Description, tuned, Device, all);
+            var key = $"{name}.lora_A.weight";
+            var adapterRank = tuned.TryGetValue(key, out var trained) ? trained.shape[0] : 0;
+            if (trained is not null)
+            {
+                trained.Dispose();
+                tuned[key] = Owned(down.narrow(0, 0, adapterRank));
+                repaired.Add(key);
+            }
+            if (!corrections.TryGetValue(name, out var correction)) continue;
+            correction.A.Dispose();
+            corrections[name] = correction with { A = Owned(down.narrow(0, adapterRank, down.shape[0] - adapterRank)) };
         }
-        catch
+        return Derive(tuned, corrections, repaired);
+    }
+
+    /// <summary>Another classifier with something added to whole matrices: W + shift.</summary>
+    /// <remarks>Of the tuned weights only the matrices named are copied; the rest is shared.</remarks>
+    /// <param name="shifts">(out, in), of any floating-point type, by checkpoint key of the matrix without ".weight"; they stay the caller's.</param>
+    /// <returns>The caller disposes it.</returns>
+    /// <exception cref="InvalidOperationException">The classifier was fine-tuned with LoRA: its matrices are the base's.</exception>
+    /// <exception cref="InvalidDataException">A shift is of a matrix that was not fine-tuned, or of another shape.</exception>
+    public TextClassifier WithShifts(IReadOnlyDictionary<string, Tensor> shifts)
+    {
+        ArgumentNullException.ThrowIfNull(shifts);
+        if (Description.Lora is not null)
+            throw new InvalidOperationException("The classifier was fine-tuned with LoRA: its matrices are the base's. Change its factors instead.");
+        CheckShifts(shifts);
+        using var _ = no_grad();
+        using var scope = NewDisposeScope();
+        var tuned = Shared();
+        foreach (var (name, shift) in shifts)
         {
-            foreach (var tensor in tuned.Values) tensor.Dispose();
-            foreach (var factors in all.Values) factors.Dispose();
-            throw;
+            var trained = tuned[$"{name}.weight"];
+            tuned[$"{name}.weight"] = Owned(trained.add(shift.detach().to(Device).to(trained.dtype)));
+            trained.Dispose();
         }
+        return Derive(tuned, Corrections.ToDictionary(pair => pair.Key, pair => pair.Value.Shared(Device)), [.. shifts.Keys.Select(name => $"{name}.weight")]);
     }
 
     /// <summary>What fine-tuning, and the corrections after it, did to the base's matrices.</summary>
@@ -194,6 +245,25 @@ public sealed class TextClassifier : IDisposable
         return (new LoraFactors(down, Tuned[$"{name}.lora_B.weight"], Description.Lora!.Scaling), correction);
     }
 
+    private Dictionary<string, Tensor> Shared() => Tuned.ToDictionary(weight => weight.Key, weight => weight.Value.alias().DetachFromDisposeScope());
+
+    private Tensor Owned(Tensor tensor) => tensor.detach().to(float32, Device, copy: true).contiguous().DetachFromDisposeScope();
+
+    // Takes both over.
+    private TextClassifier Derive(Dictionary<string, Tensor> tuned, Dictionary<string, LoraFactors> corrections, IReadOnlyList<string> repaired)
+    {
+        try
+        {
+            return new TextClassifier(Description, tuned, Device, corrections, [.. RepairedKeys.Union(repaired).Order(StringComparer.Ordinal)]);
+        }
+        catch
+        {
+            foreach (var tensor in tuned.Values) tensor.Dispose();
+            foreach (var factors in corrections.Values) factors.Dispose();
+            throw;
+        }
+    }
+
     // A copy.
     private LoraFactors ChangeOf(string name)
     {
@@ -222,6 +292,30 @@ public sealed class TextClassifier : IDisposable
             throw new InvalidDataException(
                 $"The correction of {MessageText.Quote(name)} is A ({string.Join(", ", factors.A.shape)}), B ({string.Join(", ", factors.B.shape)}); "
                 + $"a matrix of ({slot.Outputs}, {slot.Inputs}) wants A (rank, {slot.Inputs}), B ({slot.Outputs}, rank).");
+        }
+    }
+
+    private void CheckDownFactors(IReadOnlyDictionary<string, Tensor> downs)
+    {
+        foreach (var (name, down) in downs.OrderBy(pair => pair.Key, StringComparer.Ordinal))
+        {
+            if (FactorsOf(name) is not var (adapter, correction))
+                throw new InvalidDataException($"A factor is of {MessageText.Quote(name)}, which the classifier has no factors of.");
+            var (rank, inputs) = (adapter.Rank + (correction?.Rank ?? 0), adapter.A.shape[1]);
+            if (!down.shape.AsSpan().SequenceEqual([rank, inputs]))
+                throw new InvalidDataException($"The factor of {MessageText.Quote(name)} is ({string.Join(", ", down.shape)}); ({rank}, {inputs}) was wanted.");
+        }
+    }
+
+    private void CheckShifts(IReadOnlyDictionary<string, Tensor> shifts)
+    {
+        var slots = SequenceClassifier.Matrices(Description.Base.Config).ToDictionary();
+        foreach (var (name, shift) in shifts.OrderBy(pair => pair.Key, StringComparer.Ordinal))
+        {
+            if (!slots.TryGetValue(name, out var slot) || !Tuned.ContainsKey($"{name}.weight"))
+                throw new InvalidDataException($"A shift is of {MessageText.Quote(name)}, which is no fine-tuned matrix of the encoder of '{Description.Base.Name}'.");
+            if (!shift.shape.AsSpan().SequenceEqual([slot.Outputs, slot.Inputs]))
+                throw new InvalidDataException($"The shift of {MessageText.Quote(name)} is ({string.Join(", ", shift.shape)}); ({slot.Outputs}, {slot.Inputs}) was wanted.");
         }
     }
 }

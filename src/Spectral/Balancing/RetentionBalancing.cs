@@ -1,6 +1,7 @@
+using MLNetLoRA.Spectral;
 using static TorchSharp.torch;
 
-namespace MLNetLoRA.Spectral;
+namespace MLNetLoRA;
 
 /// <summary>Takes out of a weight change what disturbs old inputs and keeps what new ones need, in closed form.</summary>
 /// <remarks>

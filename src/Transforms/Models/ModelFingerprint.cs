@@ -6,7 +6,7 @@ using static TorchSharp.torch;
 namespace MLNetLoRA.Transforms;
 
 /// <summary>Tells one fine-tuned model from another, so that corrections made for one never run beside another.</summary>
-/// <remarks>SHA-256 over the base's content hash, the classification head, which every training makes anew, and the corrections so far.</remarks>
+/// <remarks>SHA-256 over the base's content hash, the classification head, which every training makes anew, and the repairs so far.</remarks>
 internal static class ModelFingerprint
 {
     public static string Of(TextClassifier classifier)
@@ -21,6 +21,7 @@ internal static class ModelFingerprint
             Append(hash, $"{name}.A", factors.A);
             Append(hash, $"{name}.B", factors.B);
         }
+        foreach (var key in classifier.RepairedKeys) Append(hash, key, classifier.Tuned[key]);
         return Convert.ToHexStringLower(hash.GetHashAndReset());
     }
 

@@ -3,7 +3,7 @@ using MLNetLoRA.Trainers;
 
 namespace MLNetLoRA.Transforms;
 
-/// <summary>Finds the fine-tuned model in a fitted or loaded one: as the last of its rescalings left it.</summary>
+/// <summary>Finds the fine-tuned model in a fitted or loaded one: as the last of its repairs left it.</summary>
 internal static class ModelParts
 {
     /// <summary>The fine-tuned model.</summary>
@@ -17,7 +17,7 @@ internal static class ModelParts
         var found = new Dictionary<string, IFineTunedModel>();
         foreach (var part in parts)
         {
-            if (part is IntruderRescalingTransformer rescaling) Rescale(found, rescaling);
+            if (part is IModelRepair repair) Repair(found, repair);
             else if (part is IFineTunedModel classifier) found[classifier.Columns.Score] = classifier;
         }
         if (found.Count == 0)
@@ -34,13 +34,13 @@ internal static class ModelParts
             ?? throw new ArgumentException($"The model has no fine-tuned text classifier with the score column '{scoreColumnName}'; there is {names}.");
     }
 
-    private static void Rescale(Dictionary<string, IFineTunedModel> found, IntruderRescalingTransformer rescaling)
+    private static void Repair(Dictionary<string, IFineTunedModel> found, IModelRepair repair)
     {
         // A copy of the only model's scores under another name leads to that model too.
-        var name = found.ContainsKey(rescaling.ScoreColumnName) || found.Count != 1 ? rescaling.ScoreColumnName : found.Keys.Single();
+        var name = found.ContainsKey(repair.ScoreColumnName) || found.Count != 1 ? repair.ScoreColumnName : found.Keys.Single();
         if (!found.TryGetValue(name, out var model))
             throw new ArgumentException(
-                $"The rescaling of '{rescaling.ScoreColumnName}' is here without the classifier that it belongs to. Give the whole chain.");
-        found[name] = rescaling.Over(model);
+                $"The {repair.Kind} of '{repair.ScoreColumnName}' is here without the classifier that it belongs to. Give the whole chain.");
+        found[name] = repair.Over(model);
     }
 }

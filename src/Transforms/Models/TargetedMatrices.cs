@@ -16,6 +16,10 @@ internal sealed class TargetedMatrices(EncoderConfig config, IReadOnlyList<strin
             .Select(name => $"TargetModules '{name}' matches no projection. This model has: {string.Join(", ", known)}.");
     }
 
+    /// <summary>The fault of naming none of the matrices that were fine-tuned, as one sentence.</summary>
+    public string NoneOf(IReadOnlyList<string> tuned) =>
+        $"TargetModules names none of the {tuned.Count} matrices that were fine-tuned{(tuned.Count > 0 ? $" ({tuned[0]}, …)" : "")}; use {LoraOptions.AllLinear}.";
+
     /// <summary>The smallest targeted side among some matrices, with the matrix that has it; null for no matrices.</summary>
     public (string Name, ProjectionShape Shape)? Narrowest(IEnumerable<string> names) =>
         names.Select(name => ((string, ProjectionShape)?)(name, _matrices[name])).MinBy(matrix => matrix!.Value.Item2.MaxRank);

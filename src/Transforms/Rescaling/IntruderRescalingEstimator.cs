@@ -60,7 +60,7 @@ public sealed class IntruderRescalingEstimator : IEstimator<IntruderRescalingTra
         var names = NamesOf(classifier, changes);
         // Validation rows that cannot be used are found before the decompositions.
         var search = _options.ValidationSet is { } validation
-            ? new ScaleSearch(model, classifier.Description, validation, _options.LabelColumnName, CheckCancelled)
+            ? new ScaleSearch(new ValidationRows(model, classifier.Description, validation, _options.LabelColumnName, nameof(IntruderOptions.Scale), CheckCancelled))
             : null;
         var settings = new SpectralSettings { TopK = [_options.TopK], Epsilon = [_options.Epsilon] };
         using var spectra = ModelSpectra.Measure(changes, names, settings, classifier.Device, CheckCancelled);
@@ -68,7 +68,7 @@ public sealed class IntruderRescalingEstimator : IEstimator<IntruderRescalingTra
         var (scale, trials) = search?.Choose(classifier, spectra, _options) ?? (_options.Scale ?? IntruderOptions.DefaultScale, []);
         var fingerprint = ModelFingerprint.Of(classifier);
         var (plans, factors) = spectra.Rescale(_options.Rescaling(scale), _options.Rank);
-        var corrections = new ModelCorrections(factors, fingerprint);
+        var corrections = new ModelCorrections(fingerprint) { Factors = factors };
         var outcome = new RescalingOutcome(_options.ScoreColumnName, _options.Which, scale, plans, trials);
         Log(channel, outcome, spectra.Findings);
         return new IntruderRescalingTransformer(_host, outcome, corrections);
@@ -103,9 +103,7 @@ public sealed class IntruderRescalingEstimator : IEstimator<IntruderRescalingTra
             faults.Add(
                 $"TopK is {_options.TopK}; '{name}' is {shape.Outputs} by {shape.Inputs} and has {shape.MaxRank} singular values, "
                 + $"so use {shape.MaxRank} or less.");
-        if (faults.Count == 0 && names.Count == 0)
-            faults.Add($"TargetModules names none of the {changes.Names.Count} matrices that were fine-tuned"
-                + $"{(changes.Names.Count > 0 ? $" ({changes.Names[0]}, …)" : "")}; use {LoraOptions.AllLinear}.");
+        if (faults.Count == 0 && names.Count == 0) faults.Add(targeted.NoneOf(changes.Names));
         OptionFaults.ThrowIfAny(Component, faults);
         return names;
     }

@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using Microsoft.ML;
 using Microsoft.ML.Data;
 using Microsoft.ML.Runtime;
@@ -19,24 +18,19 @@ namespace MLNetLoRA;
 /// <para>Holds, and saves, nothing but its own low-rank corrections. Thread-safe. Cursors and prediction engines that are open go on after
 /// <see cref="Dispose"/>, new ones throw ObjectDisposedException.</para>
 /// </remarks>
-public sealed class IntruderRescalingTransformer : ITransformer, IDisposable
+public sealed class IntruderRescalingTransformer : ITransformer, IModelRepair, IDisposable
 {
     internal const string LoaderSignature = "MLNetLoRAIntruders";
 
-    private readonly IHost _host;
     private readonly RescalingOutcome _outcome;
-    private readonly UpstreamModel _upstream;
-    private readonly TransformerResource<ModelCorrections> _corrections;
-
-    // By the model upstream, for as long as that lives: whoever scores the same model through this transformer shares one network.
-    private readonly ConditionalWeakTable<IFineTunedModel, RescaledModel> _models = [];
+    private readonly ModelRepair _repair;
 
     internal IntruderRescalingTransformer(IHostEnvironment env, RescalingOutcome outcome, ModelCorrections corrections)
     {
-        _host = env.Register(nameof(IntruderRescalingTransformer));
         _outcome = outcome;
-        _upstream = new UpstreamModel(IntruderRescalingEstimator.Component, outcome.ScoreColumnName);
-        _corrections = new TransformerResource<ModelCorrections>(nameof(IntruderRescalingTransformer), "rescaling", corrections);
+        _repair = new ModelRepair(
+            env.Register(nameof(IntruderRescalingTransformer)), IntruderRescalingEstimator.Component, "rescaling", nameof(IntruderRescalingTransformer),
+            outcome.ScoreColumnName, corrections);
     }
 
     /// <summary>λ, the factor of the intruders: 1 leaves them as they are, 0 removes them.</summary>
@@ -59,44 +53,33 @@ public sealed class IntruderRescalingTransformer : ITransformer, IDisposable
 
     /// <inheritdoc/>
     /// <exception cref="ArgumentException">There is no fine-tuned model behind the score column, or one of its text columns is gone or was changed.</exception>
-    public DataViewSchema GetOutputSchema(DataViewSchema inputSchema) => Scoring(inputSchema).GetOutputSchema(inputSchema);
+    public DataViewSchema GetOutputSchema(DataViewSchema inputSchema) => _repair.Scoring(inputSchema).GetOutputSchema(inputSchema);
 
     /// <summary>A lazy view of <paramref name="input"/> with the rescaled model's prediction appended.</summary>
     /// <exception cref="ArgumentException">There is no fine-tuned model behind the score column, or one of its text columns is gone or was changed.</exception>
     public IDataView Transform(IDataView input)
     {
         ArgumentNullException.ThrowIfNull(input);
-        return Scoring(input.Schema).Transform(input);
+        return _repair.Scoring(input.Schema).Transform(input);
     }
 
     /// <inheritdoc/>
     /// <exception cref="ArgumentException">There is no fine-tuned model behind the score column, or one of its text columns is gone or was changed.</exception>
-    public IRowToRowMapper GetRowToRowMapper(DataViewSchema inputSchema) => Scoring(inputSchema).GetRowToRowMapper(inputSchema);
+    public IRowToRowMapper GetRowToRowMapper(DataViewSchema inputSchema) => _repair.Scoring(inputSchema).GetRowToRowMapper(inputSchema);
 
     /// <summary>Gives up this transformer's share in its corrections; they go when no cursor or engine uses them any more.</summary>
-    public void Dispose() => _corrections.Dispose();
+    public void Dispose() => _repair.Dispose();
 
-    /// <summary>The rescaled form of a model.</summary>
-    internal IFineTunedModel Over(IFineTunedModel model) =>
-        _models.GetValue(model, upstream => new RescaledModel(upstream, IntruderRescalingEstimator.Component, _corrections.Acquire));
+    string IModelRepair.Kind => _repair.Kind;
+
+    IFineTunedModel IModelRepair.Over(IFineTunedModel model) => _repair.Over(model);
 
     void ICanSaveModel.Save(ModelSaveContext ctx)
     {
-        using var corrections = _corrections.Acquire();
+        using var corrections = _repair.Acquire();
         RescalingFile.Save(ctx, _outcome, corrections.Resource);
     }
 
     // ML.NET finds this by its signature, through the LoadableClass attribute above.
     private static IntruderRescalingTransformer Create(IHostEnvironment env, ModelLoadContext ctx) => RescalingFile.Load(env, ctx);
-
-    private TextScoring Scoring(DataViewSchema input)
-    {
-        ArgumentNullException.ThrowIfNull(input);
-        var upstream = _upstream.Find(input);
-        var model = Over(upstream);
-        var predictsValues = upstream.Labels.ValueType is { } values && input.GetColumnOrNull(upstream.Columns.PredictedLabel)?.Type.Equals(values) is true;
-        return new TextScoring(
-            _host, model.Columns with { Score = ScoreColumnName }, model.Labels, model, model.Settings.BatchSize,
-            (annotations, schema) => FineTunedModelAnnotation.Add(annotations, model, schema), predictsValues);
-    }
 }

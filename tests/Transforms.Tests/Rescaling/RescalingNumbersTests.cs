@@ -130,7 +130,7 @@ public sealed class RescalingNumbersTests
         var scored = model.Transform(PlantedModel.Data());
         using var rescaled = _ml.Transforms.RescaleIntruderDimensions(new IntruderOptions { Scale = 0.5, Rank = 1 }).Fit(scored);
 
-        PlantedModel.Use(rescaled.Over(model), classifier =>
+        PlantedModel.Use(((IModelRepair)rescaled).Over(model), classifier =>
         {
             using var scope = NewDisposeScope();
             using var changes = classifier.OpenChanges();

@@ -2,15 +2,15 @@ using MLNetLoRA.Trainers;
 
 namespace MLNetLoRA.Transforms;
 
-/// <summary>A fine-tuned model with corrections beside its matrices: what a rescaling makes of the model upstream.</summary>
+/// <summary>A fine-tuned model with its matrices corrected: what a repair makes of the model upstream.</summary>
 /// <remarks>
 /// Its network is built over the model's own weights when somebody wants to score and freed with the last one who does; without corrections
 /// it is the model's own. Thread-safe.
 /// </remarks>
 /// <param name="inner">The model upstream.</param>
-/// <param name="component">The component that rescaled it, as the user typed it.</param>
+/// <param name="component">The component that repaired it, as the user typed it.</param>
 /// <param name="acquireCorrections">Gives a share in the corrections, or throws when the transformer that owns them was disposed.</param>
-internal sealed class RescaledModel(IFineTunedModel inner, string component, Func<SharedOwner<ModelCorrections>.Share> acquireCorrections) : IFineTunedModel
+internal sealed class RepairedModel(IFineTunedModel inner, string component, Func<SharedOwner<ModelCorrections>.Share> acquireCorrections) : IFineTunedModel
 {
     private readonly Lock _building = new();
     private SharedOwner<ClassifierScorer>? _current;
@@ -26,7 +26,7 @@ internal sealed class RescaledModel(IFineTunedModel inner, string component, Fun
         using var corrections = acquireCorrections();
         // Asked first: a model that was disposed gives no new shares, whoever still scores.
         var upstream = inner.AcquireShare();
-        if (corrections.Resource.Factors.Count == 0) return upstream;
+        if (corrections.Resource.IsEmpty) return upstream;
         using (upstream)
         {
             lock (_building)
@@ -45,6 +45,6 @@ internal sealed class RescaledModel(IFineTunedModel inner, string component, Fun
         if (ModelFingerprint.Of(upstream.Classifier) != corrections.ModelFingerprint)
             throw new InvalidDataException(
                 $"{component} was fitted for another fine-tuned model than the one behind '{inner.Columns.Score}'. Fit it again, in a chain with this one.");
-        return new ClassifierScorer(upstream.Classifier.WithCorrections(corrections.Factors), Settings.ScoreKind);
+        return new ClassifierScorer(corrections.Over(upstream.Classifier), Settings.ScoreKind);
     }
 }
