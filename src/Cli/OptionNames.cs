@@ -17,7 +17,7 @@ internal static partial class OptionNames
         ("InitialModel", "--initial"), ("Use FullFineTuningTextClassification", "Use --method full"),
         ("Positions is", "--positions is"), ("Scales holds", "--scales holds"), ("Methods holds", "--which holds"),
         ("AccuracyTolerance is", "--accuracy-tolerance is"), ("TestSet", "--test"),
-        ("Epsilon holds", "--epsilon holds"), ("TopK holds", "--top-k holds"), ("Scale is", "--scale is"),
+        ("Epsilon holds", "--epsilon holds"), ("TopK holds", "--top-k holds"), ("Scale is", "--scale is"), ("Strength is", "--strength is"),
         ("set Device or GpuDeviceId", "set --device"), ("Device is", "--device is"), ("Device says", "--device says"),
     ];
 

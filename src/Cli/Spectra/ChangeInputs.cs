@@ -75,6 +75,20 @@ internal sealed class ChangeInputs
         });
     }
 
+    /// <summary>The base as a model that can be run: with its configuration and tokenizer.</summary>
+    /// <param name="parsed">The command line.</param>
+    /// <param name="changes">What <see cref="Open"/> opened.</param>
+    /// <exception cref="BadInputException">It is a file of weights alone.</exception>
+    /// <exception cref="InvalidDataException">The folder is not a model of a supported family.</exception>
+    public PretrainedModel OpenBase(ParseResult parsed, IWeightChanges changes)
+    {
+        if (changes is ClassifierChanges classifier) return classifier.BaseModel;
+        var path = parsed.GetValue(_base)!;
+        return File.Exists(path)
+            ? throw new BadInputException($"{path}: weights alone cannot be run, as this needs; give --base the checkpoint folder with config.json and the tokenizer.")
+            : BaseModel.Open(path, tokenizer: null);
+    }
+
     // 7 MB.
     private static Checkpoint MiniEncoder()
     {

@@ -23,14 +23,12 @@ internal sealed class SpectralOptions
         "--cache", $"Keep bases of matrices from {SpectrumCache.SmallestSide} by {SpectrumCache.SmallestSide} on here, for later runs (default: your cache folder, up to 4 GB).", "DIR");
     private readonly Option<bool> _noCache = new("--no-cache") { Description = "Keep nothing for later runs." };
 
+    /// <summary>All of them.</summary>
+    public IReadOnlyList<Option> All => [_topK, _epsilon, _method, _side, _cache, _noCache];
+
     public void AddTo(Command command)
     {
-        command.Add(_topK);
-        command.Add(_epsilon);
-        command.Add(_method);
-        command.Add(_side);
-        command.Add(_cache);
-        command.Add(_noCache);
+        foreach (var option in All) command.Add(option);
     }
 
     /// <summary>The settings typed, checked.</summary>

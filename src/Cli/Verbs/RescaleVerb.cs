@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using MLNetLoRA.Cli.Balancing;
 using MLNetLoRA.Cli.Output;
 using MLNetLoRA.Cli.Rescaling;
 using MLNetLoRA.Cli.Spectra;
@@ -7,7 +8,7 @@ using MLNetLoRA.Modeling;
 
 namespace MLNetLoRA.Cli.Verbs;
 
-/// <summary>mlnet-lora rescale: multiplies intruder dimensions by a factor, or does what is to be compared with that.</summary>
+/// <summary>mlnet-lora rescale: multiplies intruder dimensions by a factor, does what is to be compared with that, or balances the change with what was there before.</summary>
 internal sealed class RescaleVerb
 {
     private static readonly Dictionary<string, RescalingMatch> Matches = new()
@@ -18,6 +19,7 @@ internal sealed class RescaleVerb
     };
 
     private const string Exact = "exact";
+    private const int BatchSize = 32;
 
     private static readonly Dictionary<string, RescalingKind> Kinds = new()
     {
@@ -30,13 +32,15 @@ internal sealed class RescaleVerb
 
     private readonly ChangeInputs _inputs = new();
     private readonly SpectralOptions _spectral = new();
+    private readonly BalanceArguments _balance = new();
     private readonly Option<double?> _scale = VerbOptions.Number<double>(
-        "--scale", "The factor: 1 leaves an intruder as it is, 0 removes it, above 1 amplifies it.", least: 0);
+        "--scale", "The factor: 1 leaves an intruder as it is, 0 removes it, above 1 amplifies it. Needed unless balancing.", least: 0);
     private readonly Option<string?> _which = VerbOptions.Choice(
         "--which",
         "top (default): the first intruder of each matrix. all: every intruder. Controls: neighbour, the pretrained direction next to it; "
-        + "uniform, the whole change of each matrix, moved as far as all its intruders would be; uniform-global, one factor for all matrices.",
-        [.. Kinds.Keys]);
+        + "uniform, the whole change of each matrix, moved as far as all its intruders would be; uniform-global, one factor for all matrices. "
+        + "balance: no factor, but what disturbs --texts taken out of the change, and what --task needs kept.",
+        [.. Kinds.Keys, BalanceArguments.Which]);
     private readonly Option<string?> _match = VerbOptions.Choice(
         "--match",
         "uniform, uniform-global: what is made equal, the distance moved (default) or the norm of the change left; factor: --scale itself multiplies the change.",
@@ -57,11 +61,10 @@ internal sealed class RescaleVerb
     public static Command Create(Terminal terminal)
     {
         var verb = new RescaleVerb(terminal);
-        verb._scale.Required = true;
-        var command = new Command("rescale", "Scale intruder dimensions down (or up) and write the model that results.");
+        var command = new Command("rescale", "Scale intruder dimensions down (or up), or balance the change against what was known before, and write the model that results.");
         verb._inputs.AddTo(command);
         verb._spectral.AddTo(command);
-        Option[] options = [verb._scale, verb._which, verb._match, verb._rank, verb._out, verb._device, verb._json];
+        Option[] options = [verb._scale, verb._which, verb._match, verb._rank, .. verb._balance.All, verb._out, verb._device, verb._json];
         foreach (var option in options) command.Add(option);
         command.SetAction((parsed, cancellation) => Task.Run(() => verb.Run(parsed, cancellation), CancellationToken.None));
         return command;
@@ -69,6 +72,9 @@ internal sealed class RescaleVerb
 
     private int Run(ParseResult parsed, CancellationToken cancellation)
     {
+        if (parsed.GetValue(_which) == BalanceArguments.Which) return Balance(parsed, cancellation);
+        RefuseGiven(parsed, _balance.All);
+        if (!parsed.IsGiven(_scale)) throw new BadInputException("--scale is missing: the factor of what is rescaled.");
         var (settings, rescaling, which) = (_spectral.ReadSingle(parsed), ReadRescaling(parsed), parsed.GetValue(_which) ?? "top");
         TorchNativeLibrary.EnsureLoaded();
         var device = VerbOptions.ChooseDevice(parsed.GetValue(_device)!);
@@ -91,6 +97,52 @@ internal sealed class RescaleVerb
         JsonReport.Write(json, summary);
         _terminal.Show(summary.ToTable());
         return CommandLine.Done;
+    }
+
+    private int Balance(ParseResult parsed, CancellationToken cancellation)
+    {
+        RefuseGiven(parsed, [_scale, _match, .. _spectral.All]);
+        var balancing = _balance.Read(parsed);
+        TorchNativeLibrary.EnsureLoaded();
+        var device = VerbOptions.ChooseDevice(parsed.GetValue(_device)!);
+        var (folder, json) = (parsed.GetValue(_out)!, parsed.GetValue(_json));
+        OutputPaths.Check([("--json", json)], [.. _inputs.Paths(parsed), .. _balance.Paths(parsed)]);
+        OutputPaths.CheckApart("--out", folder, _inputs.Paths(parsed));
+        OutputPaths.CheckFolder(folder);
+        using var changes = _inputs.Open(parsed, device);
+        var model = _inputs.OpenBase(parsed, changes);
+        var (rows, windows) = (_balance.TaskRows(parsed, model), _balance.RetentionWindows(parsed, model));
+        var summary = _terminal.Follow("Balancing", progress =>
+        {
+            progress.Say($"Running {rows.Count} rows of the task and {windows.Count} windows of text through {model.Name}");
+            using var task = EncoderMoments.Collect(model, rows, BatchSize, device, cancellation.ThrowIfCancellationRequested);
+            using var retention = EncoderMoments.Collect(model, windows, BatchSize, device, cancellation.ThrowIfCancellationRequested);
+            var counter = new MatrixProgress(progress, "Balancing", changes.Names.Count);
+            var pass = new BalancePass(changes, model, task, retention, balancing, device, () => counter.Step(cancellation));
+            var (matrices, form) = Write(changes, pass, ParseRank(parsed.GetValue(_rank)), folder);
+            return new BalanceSummary(
+                matrices, balancing.Strength, BalanceArguments.Which, form, task.TokenCount, retention.TokenCount, counter.Seconds, pass.Skipped);
+        });
+        JsonReport.Write(json, summary);
+        _terminal.Show(summary.ToTable());
+        return CommandLine.Done;
+    }
+
+    private static (IReadOnlyList<BalancedMatrix>, string Form) Write(IWeightChanges changes, BalancePass pass, int? rank, string folder) => changes switch
+    {
+        CheckpointChanges checkpoints => (CheckpointBalancing.Write(pass, rank, replace => checkpoints.Write(folder, replace)), CheckpointRescaling.Form),
+        AdapterChanges adapter => (AdapterBalancing.Write(pass, rank, factors => adapter.Write(folder, factors)), AdapterRescaling.Form),
+        ClassifierChanges { IsLowRank: true } model => (AdapterBalancing.Write(pass, rank, factors => model.WriteAdapter(folder, factors)), AdapterRescaling.Form),
+        ClassifierChanges model => (CheckpointBalancing.Write(pass, rank, replace => model.WriteCheckpoint(folder, replace)), CheckpointRescaling.Form),
+        _ => throw new InvalidOperationException($"{changes.GetType().Name} cannot be written."),
+    };
+
+    private void RefuseGiven(ParseResult parsed, IEnumerable<Option> options)
+    {
+        var given = options.Where(parsed.IsGiven).Select(option => option.Name).ToList();
+        if (given.Count == 0) return;
+        throw new BadInputException(
+            $"{string.Join(" and ", given)} {(given.Count > 1 ? "have" : "has")} no effect with --which {parsed.GetValue(_which) ?? "top"}; leave {(given.Count > 1 ? "them" : "it")} out.");
     }
 
     private static (IReadOnlyList<RescaledMatrix>, string Form) Write(IWeightChanges changes, RescalePass pass, int? rank, string folder) => changes switch

@@ -22,7 +22,7 @@ public sealed class ClassifierChanges : IWeightChanges
 
     private ClassifierChanges(TextClassifier classifier, PretrainedModel model, IReadOnlyList<string>? classNames)
     {
-        (_description, _classNames) = (classifier.Description, classNames);
+        (_description, _classNames, BaseModel) = (classifier.Description, classNames, model);
         var projections = SequenceClassifier.Matrices(model.Config).Select(matrix => matrix.Key).ToList();
         try
         {
@@ -48,6 +48,9 @@ public sealed class ClassifierChanges : IWeightChanges
 
     /// <inheritdoc/>
     public IReadOnlyDictionary<string, string> Skipped { get; }
+
+    /// <summary>The model that the classifier was fine-tuned from.</summary>
+    public PretrainedModel BaseModel { get; }
 
     /// <summary>Whether the change is an adapter's, for <see cref="WriteAdapter"/>; otherwise all weights changed, for <see cref="WriteCheckpoint"/>.</summary>
     public bool IsLowRank => _description.Lora is not null;
