@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using MLNetLoRA.Bench.Balancing;
 using MLNetLoRA.Bench.Intruders;
 using MLNetLoRA.Bench.Pretrained;
 
@@ -11,4 +12,5 @@ return new RootCommand("Measurements of MLNetLoRA; each table in bench/results s
     PretrainedCommand.Create(),
     HeldOutCommand.Create(),
     SpectralCommand.Create(),
+    BalanceCommand.Create(),
 }.Parse(args).Invoke();
