@@ -10,7 +10,10 @@ public partial class MicrosoftMLInternalsTests
 
     // What ML.NET creates or calls itself, and what speaks with its model files, its log and its cancellation on their behalf.
     private static readonly string[] Entrances =
-        ["Trainer.cs", "Estimator.cs", "Transformer.cs", "Catalog.cs", "/ClassifierFile.cs", "/RescalingFile.cs", "/FitObserver.cs", "/RowReader.cs"];
+    [
+        "Trainer.cs", "Estimator.cs", "Transformer.cs", "Catalog.cs", "/ClassifierFile.cs", "/RescalingFile.cs", "/BalanceFile.cs", "/CorrectionsEntry.cs",
+        "/FitObserver.cs", "/RowReader.cs",
+    ];
 
     private static readonly Dictionary<string, string> Files = FindFiles();
 

@@ -11,7 +11,7 @@ public sealed record BalanceOptions
 
     /// <summary>Texts of the kind whose knowledge is to be kept: what the base was pretrained on, or general text of the language.</summary>
     /// <value>
-    /// At least one with two tokens; some hundred sentences are enough. Long texts are read in windows of up to 128 tokens, and 15 % of the
+    /// Default: none, which is refused. At least one with two tokens; some hundred sentences are enough. Long texts are read in windows of up to 128 tokens, and 15 % of the
     /// tokens are hidden, as in pretraining: how well hidden tokens are guessed is what forgetting is measured by.
     /// </value>
     public IReadOnlyList<string> RetentionTexts { get; init; } = [];
