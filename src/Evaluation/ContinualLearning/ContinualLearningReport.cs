@@ -1,3 +1,5 @@
+using MLNetLoRA.Evaluation;
+
 namespace MLNetLoRA;
 
 /// <summary>What a model kept and lost while it learned several tasks, one after the other.</summary>
@@ -60,6 +62,12 @@ public sealed record ContinualLearningReport
     /// helped.
     /// </summary>
     public double ForwardTransfer => Enumerable.Range(1, Tasks.Count - 1).Average(task => Accuracies[task][task] - Accuracies[0][task]);
+
+    /// <summary>The report as a document with pictures: an accuracy matrix, and intruders over the stages.</summary>
+    public ReportDocument ToDocument() => ContinualLearningDocument.Of(this);
+
+    /// <summary>The numbers as one JSON object, names in snake_case.</summary>
+    public string ToJson() => ReportJson.Of(ContinualLearningNumbers.Of(this));
 
     private IReadOnlyList<double> Last => Accuracies[^1];
 }

@@ -3,7 +3,7 @@ using System.Text.Json.Serialization;
 
 namespace MLNetLoRA.Evaluation;
 
-/// <summary>Reports as JSON: property names in snake_case, choices as words, null for what there is not.</summary>
+/// <summary>A report's numbers as one JSON object: names in snake_case, choices as words with hyphens, null for what is no number.</summary>
 internal static class ReportJson
 {
     private static readonly JsonSerializerOptions Format = new()
