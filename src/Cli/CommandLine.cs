@@ -64,6 +64,7 @@ internal static class CommandLine
             InspectVerb.Create(terminal),
             RescaleVerb.Create(terminal),
             ForgetVerb.Create(terminal),
+            ContinualVerb.Create(terminal),
         };
 
     private static string UsageFault(ParseResult parsed, Command root)

@@ -18,6 +18,7 @@ internal static partial class OptionNames
         ("Positions is", "--positions is"), ("Scales holds", "--scales holds"), ("Methods holds", "--which holds"),
         ("AccuracyTolerance is", "--accuracy-tolerance is"), ("TestSet", "--test"),
         ("Epsilon holds", "--epsilon holds"), ("TopK holds", "--top-k holds"), ("Scale is", "--scale is"), ("Strength is", "--strength is"),
+        ("Head.MaxEpochs", "--head-epochs"), ("Head.LearningRate", "--head-learning-rate"),
         ("set Device or GpuDeviceId", "set --device"), ("Device is", "--device is"), ("Device says", "--device says"),
     ];
 
@@ -29,6 +30,6 @@ internal static partial class OptionNames
         return message;
     }
 
-    [GeneratedRegex("^(LoraTextClassification|FullFineTuningTextClassification|MaskedLanguageModel|EvaluateForgetting|EvaluateRepair): ")]
+    [GeneratedRegex("^(LoraTextClassification|FullFineTuningTextClassification|MaskedLanguageModel|EvaluateForgetting|EvaluateRepair|ContinualLearning): (Training: )?")]
     private static partial Regex Component();
 }

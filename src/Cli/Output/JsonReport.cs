@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using MLNetLoRA.Modeling;
@@ -24,6 +25,12 @@ internal static class JsonReport
             JsonSerializer.Serialize(stream, report, Format);
             stream.Write("\n"u8);
         });
+    }
+
+    /// <summary>Writes what a report says of itself; does nothing without a path.</summary>
+    public static void WriteText(string? path, string json)
+    {
+        if (path is not null) AtomicFile.Write(path, stream => stream.Write(Encoding.UTF8.GetBytes(json)));
     }
 
     // JSON has no NaN and no infinity.
