@@ -136,7 +136,7 @@ internal sealed class ContinualVerb
                 MaxTokens = parsed.GetValue(_maxTokens),
                 Seed = seed,
                 Device = VerbOptions.DeviceOption(parsed.GetValue(_device)!),
-                Progress = new StepProgress(progress),
+                Progress = new StepsOfStages(progress),
             },
             Head = head with
             {
@@ -152,6 +152,18 @@ internal sealed class ContinualVerb
             Progress = new SaidActivity(progress),
             CancellationToken = cancellation,
         };
+    }
+
+    // Each stage counts its steps, and averages its losses, by itself.
+    private sealed class StepsOfStages(WorkProgress progress) : IProgress<TrainingProgress>
+    {
+        private StepProgress _stage = new(progress);
+
+        public void Report(TrainingProgress value)
+        {
+            if (value.Step == 1) _stage = new StepProgress(progress);
+            _stage.Report(value);
+        }
     }
 
     // What is said waits until all input was found good.

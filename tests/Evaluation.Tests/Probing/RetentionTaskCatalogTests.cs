@@ -3,8 +3,12 @@ using MLNetLoRA.Testing;
 
 namespace MLNetLoRA.Evaluation.Tests.Probing;
 
+[Collection(ProcessWide.Name)]
 public sealed class RetentionTaskCatalogTests
 {
+    /// <summary>Parameters of the tiny model's encoder: three embeddings, a norm, and two layers of six maps and two norms.</summary>
+    internal const int TrunkParameters = 3 + 2 + (2 * ((6 * 2) + (2 * 2)));
+
     private readonly MLContext _ml = new(1);
     private readonly RetentionTaskOptions _options = new() { Head = new FreshHeadOptions { MaxEpochs = 30, LearningRate = 5e-3 } };
 
@@ -77,6 +81,20 @@ public sealed class RetentionTaskCatalogTests
             using var owned = (IDisposable)model;
             return _ml.Model.EvaluateRetentionTask(model, Rows(50, 11), Rows(40, 12), _options);
         }
+    }
+
+    [Fact]
+    public void EvaluateRetentionTask_Done_LeavesNoTensor()
+    {
+        using var model = CapitalTask.Fit();
+        var (training, test) = (Rows(50, 11), Rows(40, 12));
+        _ml.Model.EvaluateRetentionTask(model, training, test, _options);
+        var before = LiveTensors.Settled();
+
+        _ml.Model.EvaluateRetentionTask(model, training, test, _options);
+
+        // One stays in TorchSharp's count for each parameter made: the base's encoder and two heads of two maps. See LiveTensors.
+        Assert.Equal(before + TrunkParameters + (2 * 4), LiveTensors.Now);
     }
 
     [Fact]

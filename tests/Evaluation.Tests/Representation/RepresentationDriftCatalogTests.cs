@@ -1,8 +1,10 @@
 using Microsoft.ML;
+using MLNetLoRA.Evaluation.Tests.Probing;
 using MLNetLoRA.Testing;
 
 namespace MLNetLoRA.Evaluation.Tests.Representation;
 
+[Collection(ProcessWide.Name)]
 public sealed class RepresentationDriftCatalogTests
 {
     private static readonly string[] Texts = [.. CapitalTask.Rows(40, seed: 3).Select(row => row.Sentence1)];
@@ -52,6 +54,18 @@ public sealed class RepresentationDriftCatalogTests
 
         Assert.Equal(41, whole.Texts);
         foreach (var (expected, actual) in whole.Alignments.Zip(pieces.Alignments)) Assert.Equal(expected, actual, 1e-6);
+    }
+
+    [Fact]
+    public void EvaluateRepresentationDrift_Done_LeavesNoTensor()
+    {
+        using var model = CapitalTask.Fit();
+        _ml.Model.EvaluateRepresentationDrift(model, Texts);
+        var before = LiveTensors.Settled();
+
+        _ml.Model.EvaluateRepresentationDrift(model, Texts);
+
+        Assert.Equal(before + RetentionTaskCatalogTests.TrunkParameters, LiveTensors.Now);
     }
 
     [Fact]
