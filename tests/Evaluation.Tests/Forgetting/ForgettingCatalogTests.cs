@@ -2,7 +2,6 @@ using System.Text.Json;
 using Microsoft.ML;
 using Microsoft.ML.Data;
 using MLNetLoRA.Testing;
-using MLNetLoRA.Trainers;
 
 namespace MLNetLoRA.Evaluation.Tests.Forgetting;
 

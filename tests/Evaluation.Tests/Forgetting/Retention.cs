@@ -1,6 +1,4 @@
-using Microsoft.ML;
 using MLNetLoRA.Testing;
-using MLNetLoRA.Trainers;
 
 namespace MLNetLoRA.Evaluation.Tests.Forgetting;
 
