@@ -18,6 +18,6 @@ internal static class RepairTable
             ];
             table.AddRow(cells.Select(cell => new Text(cell)));
         }
-        return table.Caption(Markup.Escape(summary.Conclusion!));
+        return table;
     }
 }

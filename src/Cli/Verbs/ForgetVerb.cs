@@ -5,6 +5,7 @@ using MLNetLoRA.Cli.Input;
 using MLNetLoRA.Cli.Output;
 using MLNetLoRA.Cli.Scoring;
 using MLNetLoRA.Modeling;
+using Spectre.Console;
 using static TorchSharp.torch;
 
 namespace MLNetLoRA.Cli.Verbs;
@@ -68,7 +69,9 @@ internal sealed class ForgetVerb
         });
         JsonReport.Write(json, summary);
         _terminal.Show(ForgetTable.Of(summary));
-        if (summary.Scales.Count > 0) _terminal.Show(RepairTable.Of(summary));
+        if (summary.Conclusion is null) return CommandLine.Done;
+        _terminal.Show(RepairTable.Of(summary));
+        _terminal.Show(new Text($"{summary.Conclusion}\n"));
         return CommandLine.Done;
     }
 

@@ -8,6 +8,8 @@ internal sealed class RepairComparison
     private readonly ForgettingReport _unscaled;
     private readonly double _wanted;
     private readonly IReadOnlyList<RepairPoint> _anchored;
+    private readonly IReadOnlyDictionary<RepairMethod, double> _untouched;
+    private readonly bool _isUntouched;
 
     /// <param name="unscaled">The model as it is.</param>
     /// <param name="task">Its task.</param>
@@ -17,7 +19,7 @@ internal sealed class RepairComparison
     public RepairComparison(
         ForgettingReport unscaled, TaskMetric task, double tolerance, IReadOnlyList<RepairPoint> points, IReadOnlyDictionary<RepairMethod, double> untouched)
     {
-        (_unscaled, _wanted) = (unscaled, task.Accuracy - tolerance);
+        (_unscaled, _wanted, _untouched) = (unscaled, task.Accuracy - tolerance, untouched);
         _anchored =
         [
             .. points,
@@ -28,6 +30,7 @@ internal sealed class RepairComparison
         // Of points that forget equally the one that changes least.
         var best = _anchored.Where(point => point.Accuracy >= _wanted).OrderBy(point => point.Forgetting)
             .ThenBy(point => Math.Abs(point.Scale - untouched[point.Which])).First();
+        _isUntouched = best.Scale == untouched[best.Which];
         Recommended = new RepairChoice(best.Which, best.Scale);
     }
 
@@ -42,7 +45,9 @@ internal sealed class RepairComparison
     {
         var intruders = LeastOf(RepairMethod.Top, RepairMethod.All);
         var uniform = LeastOf(RepairMethod.Uniform, RepairMethod.UniformGlobal);
-        var begin = Invariant($"At an accuracy of {_wanted:F4} or more, {RepairCurveMarkdown.Name(Recommended.Which)} at {Recommended.Scale:G4} forgets least of what was measured.");
+        var least = _isUntouched ? "the untouched model" : Invariant($"{RepairCurveMarkdown.Name(Recommended.Which)} at {Recommended.Scale:G4}");
+        var begin = Invariant($"At an accuracy of {_wanted:F4} or more, {least} forgets least of what was measured.");
+        if (_unscaled.Interval.Lower <= 0) begin = $"What fine-tuning made the model forget cannot be told from nothing here: take more positions, or be content. {begin}";
         if (intruders is null || uniform is null) return begin;
         var values = Invariant($"At equal accuracy scaling intruders leaves {intruders.Forgetting:F4} nats of {_unscaled.Forgetting:F4}, shrinking the whole change uniformly {uniform.Forgetting:F4}");
         if (intruderCount == 0) return $"{begin} No intruder dimension was found, so scaling intruders changes nothing. {values}.";
@@ -68,7 +73,7 @@ internal sealed class RepairComparison
             var share = (_wanted - one.Accuracy!.Value) / (next.Accuracy!.Value - one.Accuracy.Value);
             candidates.Add((Between(one.Scale, next.Scale, share), Between(one.Forgetting, next.Forgetting, share)));
         }
-        var (scale, forgetting) = candidates.MinBy(candidate => candidate.Forgetting);
+        var (scale, forgetting) = candidates.OrderBy(candidate => candidate.Forgetting).ThenBy(candidate => Math.Abs(candidate.Scale - _untouched[method])).First();
         return new RepairAtEqualTask(method, scale, forgetting, forgetting / _unscaled.Forgetting);
     }
 

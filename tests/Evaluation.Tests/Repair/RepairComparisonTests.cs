@@ -32,6 +32,7 @@ public sealed class RepairComparisonTests
         var comparison = Compare(Point(RepairMethod.All, 0.5, 1.2, 0.9), Point(RepairMethod.UniformGlobal, 0.5, 0.3, 0.4));
 
         Assert.Equal(1, comparison.Recommended.Scale);
+        Assert.Contains("the untouched model forgets least", comparison.Conclusion(intruderCount: 3), StringComparison.Ordinal);
         // The uniform curve still begins at the untouched model, so it crosses the wanted accuracy: 0.1 of 0.5 lost, one fifth of the way.
         Assert.Equal(1 - (0.7 * 0.2), comparison.AtEqualTask.Single(equal => equal.Which == RepairMethod.UniformGlobal).Forgetting, 1e-12);
     }
@@ -48,13 +49,31 @@ public sealed class RepairComparisonTests
         Assert.Contains("No intruder dimension was found", comparison.Conclusion(intruderCount: 0), StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void AtEqualTask_MethodThatChangesNothing_StaysAtTheUntouchedScale()
+    {
+        var comparison = Compare(Point(RepairMethod.All, 0, 1, 0.9), Point(RepairMethod.All, 0.5, 1, 0.9));
+
+        Assert.Equal((1, 1), (comparison.AtEqualTask.Single().Scale, comparison.AtEqualTask.Single().Forgetting));
+    }
+
+    [Fact]
+    public void Conclusion_ForgettingWithinItsError_SaysSo()
+    {
+        var comparison = Compare(new ConfidenceInterval(-0.1, 2), Point(RepairMethod.All, 0.5, 0.5, 0.9));
+
+        Assert.StartsWith("What fine-tuning made the model forget cannot be told from nothing here", comparison.Conclusion(intruderCount: 1), StringComparison.Ordinal);
+    }
+
     private static RepairPoint Point(RepairMethod which, double scale, double forgetting, double accuracy) => new(which, scale, forgetting, 0.05, forgetting, accuracy, 0.3);
 
-    private static RepairComparison Compare(params RepairPoint[] points) => new(
+    private static RepairComparison Compare(params RepairPoint[] points) => Compare(new ConfidenceInterval(0.9, 1.1), points);
+
+    private static RepairComparison Compare(ConfidenceInterval interval, params RepairPoint[] points) => new(
         new ForgettingReport
         {
             BaseName = "b", Measure = RetentionMeasure.Sampled, Positions = 10, MaxTokens = 128, Seed = 1, Corpora = [], BaseLoss = 2, TunedLoss = 3,
-            Forgetting = 1, StandardError = 0.05, Interval = new ConfidenceInterval(0.9, 1.1), Seconds = 1,
+            Forgetting = 1, StandardError = 0.05, Interval = interval, Seconds = 1,
         },
         Task, 0.1, points, points.Select(point => point.Which).Distinct().ToDictionary(which => which, _ => 1.0));
 }
