@@ -5,8 +5,8 @@ namespace MLNetLoRA.Cli.Tests;
 public class CommandLineTests
 {
     [Theory]
-    [InlineData("", "The verb is missing; use one of: train, predict, forward, info, inspect, rescale.")]
-    [InlineData("merge", "There is no verb 'merge'; use one of: train, predict, forward, info, inspect, rescale.")]
+    [InlineData("", "The verb is missing; use one of: train, predict, forward, info, inspect, rescale, continual.")]
+    [InlineData("merge", "There is no verb 'merge'; use one of: train, predict, forward, info, inspect, rescale, continual.")]
     [InlineData("train", "Option '--task' is required.")]
     [InlineData("train --task causal --base b --data d", "--task is 'causal'; use classify or masked.")]
     [InlineData("train --task classify --base b --data d --method dora", "--method is 'dora'; use lora or full.")]
