@@ -23,7 +23,8 @@ public sealed class ModelChanges : IWeightChanges
             throw;
         }
         Names = [.. SequenceClassifier.Matrices(before.Config).Select(matrix => matrix.Key)
-            .Where(name => _before.Tensors.ContainsKey(KeyOf(name)) && _after.Tensors.ContainsKey(KeyOf(name)))];
+            .Where(name => _before.Tensors.ContainsKey(KeyOf(name)) && _after.Tensors.ContainsKey(KeyOf(name)))
+            .Order(NaturalOrder.Instance)];
     }
 
     /// <inheritdoc/>
