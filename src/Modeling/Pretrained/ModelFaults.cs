@@ -7,6 +7,8 @@ internal static class ModelFaults
     public static IReadOnlyList<string> OfTokenizer(EncoderConfig config, TextTokenizer tokenizer)
     {
         const string Advice = "Use the tokenizer that the checkpoint was trained with.";
+        if (!tokenizer.IsForEncoders)
+            return [$"the tokenizer is a decoder's, with no tokens to open, separate and mask; config.json says {config.ModelType}. {Advice}"];
         var faults = new List<string>();
         if (tokenizer.VocabularySize > config.VocabularySize)
             faults.Add($"the tokenizer has {tokenizer.VocabularySize} entries, config.json says vocab_size {config.VocabularySize}. {Advice}");

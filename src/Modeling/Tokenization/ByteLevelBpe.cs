@@ -1,58 +1,60 @@
-using System.Globalization;
 using System.Text;
 using Microsoft.ML.Tokenizers;
 
 namespace MLNetLoRA.Modeling;
 
-/// <summary>GPT-2's byte-level BPE, as RoBERTa uses it: text is cut into words, each word's UTF-8 bytes are merged by rank.</summary>
+/// <summary>GPT-2's byte-level BPE: text is cut into words, each word's UTF-8 bytes are merged by rank.</summary>
 /// <remarks>
-/// Merging is Microsoft.ML.Tokenizers' <see cref="BpeTokenizer"/>. Cutting is ours: GPT-2's pattern
-/// <c>'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+</c> speaks of characters, while .NET's expressions see UTF-16
-/// units, to which a letter beyond U+FFFF is two symbols (𝔘 would join punctuation). Its RoBERTa tokenizer is not used: it maps ids through
+/// Merging is Microsoft.ML.Tokenizers' <see cref="BpeTokenizer"/>; cutting is ours. Its RoBERTa tokenizer is not used: it maps ids through
 /// fairseq's own file.
 /// </remarks>
-internal sealed class ByteLevelBpe : ISubwordModel
+internal sealed class ByteLevelBpe : ISubwordModel, IByteSpelling
 {
     /// <summary>How the vocabulary writes a space: byte 0x20 moved up by 0x100.</summary>
     private const char Space = 'Ġ';
 
-    // The merger is quadratic in the length of a word. Text never has words this long; an unbroken run of 'a' may, and is merged block by block,
-    // which can differ from Hugging Face only at the seams.
-    private const int MaxWordLength = 4096;
+    private static readonly char[] SymbolOfByte = [.. ByteSymbols()];
+    private static readonly Dictionary<char, byte> ByteOfSymbol = SymbolOfByte.Index().ToDictionary(entry => entry.Item, entry => (byte)entry.Index);
 
     private readonly IReadOnlyDictionary<string, int> _vocabulary;
     private readonly BpeTokenizer _merger;
-    private readonly bool _addsPrefixSpace;
     private readonly PieceCache _cache = new();
-
-    private ByteLevelBpe(IReadOnlyDictionary<string, int> vocabulary, IEnumerable<string> merges, string unknownToken, bool addsPrefixSpace)
-    {
-        _vocabulary = vocabulary;
-        _addsPrefixSpace = addsPrefixSpace;
-        _merger = BpeTokenizer.Create(new BpeOptions(vocabulary) { Merges = merges, ByteLevel = true, UnknownToken = unknownToken });
-    }
 
     /// <param name="vocabulary">Tokens in GPT-2's byte alphabet.</param>
     /// <param name="merges">Pairs with a space between, best first; all their tokens are in the vocabulary.</param>
-    /// <param name="unknownToken">Stands for a byte that the vocabulary lacks, which no published vocabulary does.</param>
-    /// <param name="unknownId">Its id; it may be an added token beside the vocabulary.</param>
-    /// <param name="addsPrefixSpace">Whether a text that does not begin with a space is given one.</param>
-    public static ByteLevelBpe Create(
-        IReadOnlyDictionary<string, int> vocabulary, IEnumerable<string> merges, string unknownToken, int unknownId, bool addsPrefixSpace) =>
-        new(new Dictionary<string, int>(vocabulary, StringComparer.Ordinal) { [unknownToken] = unknownId }, merges, unknownToken, addsPrefixSpace);
+    /// <param name="unknown">Stands for a byte that the vocabulary lacks, which no published vocabulary does; it may be an added token beside it.</param>
+    public ByteLevelBpe(IReadOnlyDictionary<string, int> vocabulary, IEnumerable<string> merges, (string Token, int Id)? unknown)
+    {
+        var tokens = new Dictionary<string, int>(vocabulary, StringComparer.Ordinal);
+        if (unknown is { } stranger) tokens[stranger.Token] = stranger.Id;
+        _vocabulary = tokens;
+        _merger = BpeTokenizer.Create(new BpeOptions(tokens) { Merges = merges, ByteLevel = true, UnknownToken = unknown?.Token });
+    }
 
-    public string Normalize(string text) => text;
+    /// <summary>Whether a text that does not begin with a space is given one.</summary>
+    public bool AddsPrefixSpace { get; init; }
+
+    /// <summary>Whether a word that is in the vocabulary as it stands is that token, merges or not.</summary>
+    public bool IgnoresMerges { get; init; }
+
+    /// <summary>How text is cut into words.</summary>
+    public IWordCutter Cutter { get; init; } = new Gpt2WordCutter();
+
+    /// <summary>What becomes of a text before it is cut; by default nothing.</summary>
+    public Func<string, string> Normalizer { get; init; } = text => text;
+
+    public string Normalize(string text) => Normalizer(text);
 
     public bool StartsWord(string token) => token.StartsWith(Space);
 
-    public int MissingByteCount => ByteSymbols().Count(symbol => !_vocabulary.ContainsKey(symbol.ToString()));
+    public int MissingByteCount => SymbolOfByte.Count(symbol => !_vocabulary.ContainsKey(symbol.ToString()));
 
     public void Encode(ReadOnlySpan<char> text, int enough, List<int> ids)
     {
-        if (_addsPrefixSpace && text[0] != ' ') text = $" {text}";
+        if (AddsPrefixSpace && text[0] != ' ') text = $" {text}";
         while (!text.IsEmpty && ids.Count < enough)
         {
-            var length = WordLength(text);
+            var length = Cutter.WordLength(text);
             EncodeWord(text[..length], ids);
             text = text[length..];
         }
@@ -60,7 +62,16 @@ internal sealed class ByteLevelBpe : ISubwordModel
 
     public void AppendText(IReadOnlyList<string> tokens, StringBuilder text)
     {
-        if (tokens.Count > 0) text.Append(_merger.Decode(tokens.Select(token => _vocabulary[token])));
+        var bytes = new List<byte>();
+        foreach (var token in tokens) AppendBytes(token, isFirst: false, bytes);
+        text.Append(Encoding.UTF8.GetString([.. bytes]));
+    }
+
+    /// <summary>A token that is not in the byte alphabet is text as it stands.</summary>
+    public void AppendBytes(string token, bool isFirst, List<byte> bytes)
+    {
+        if (token.All(ByteOfSymbol.ContainsKey)) bytes.AddRange(token.Select(symbol => ByteOfSymbol[symbol]));
+        else bytes.AddRange(Encoding.UTF8.GetBytes(token));
     }
 
     // GPT-2's alphabet: printable Latin-1 characters stand for their own byte, U+0100 and up for the others in turn.
@@ -75,62 +86,15 @@ internal sealed class ByteLevelBpe : ISubwordModel
     {
         if (!_cache.TryGet(word, out var wordIds))
         {
-            wordIds = [.. _merger.EncodeToIds(word, considerPreTokenization: false, considerNormalization: false)];
+            wordIds = IgnoresMerges && WholeWord(word) is { } id ? [id] : [.. _merger.EncodeToIds(word, considerPreTokenization: false, considerNormalization: false)];
             _cache.Add(word, wordIds);
         }
         ids.AddRange(wordIds);
     }
 
-    /// <summary>Length in UTF-16 units of the first match of GPT-2's pattern, cut at <see cref="MaxWordLength"/>.</summary>
-    private static int WordLength(ReadOnlySpan<char> text)
+    private int? WholeWord(ReadOnlySpan<char> word)
     {
-        var contraction = ContractionLength(text);
-        if (contraction > 0) return contraction;
-
-        var kind = KindOf(Utf16.RuneAt(text, 0));
-        if (kind != CharacterKind.WhiteSpace) return RunLength(text, kind);
-        if (text[0] == ' ' && text.Length > 1 && KindOf(Utf16.RuneAt(text, 1)) is var next and not CharacterKind.WhiteSpace)
-            return 1 + RunLength(text[1..], next);
-
-        // White space before a word leaves its last character to the word; white space alone is one word.
-        var spaces = RunLength(text, CharacterKind.WhiteSpace);
-        return spaces == text.Length || spaces == 1 ? spaces : spaces - 1;
-    }
-
-    private static int ContractionLength(ReadOnlySpan<char> text)
-    {
-        if (text is not ['\'', ..]) return 0;
-        return text[1..] switch
-        {
-            ['s' or 't' or 'm' or 'd', ..] => 2,
-            ['r', 'e', ..] or ['v', 'e', ..] or ['l', 'l', ..] => 3,
-            _ => 0,
-        };
-    }
-
-    private static int RunLength(ReadOnlySpan<char> text, CharacterKind kind)
-    {
-        var length = 0;
-        while (length < text.Length && length < MaxWordLength)
-        {
-            var rune = Utf16.RuneAt(text, length);
-            if (KindOf(rune) != kind) break;
-            length += rune.Utf16SequenceLength;
-        }
-        return length;
-    }
-
-    private enum CharacterKind { Letter, Number, WhiteSpace, Other }
-
-    private static CharacterKind KindOf(Rune rune)
-    {
-        if (Rune.IsWhiteSpace(rune)) return CharacterKind.WhiteSpace;
-        return Rune.GetUnicodeCategory(rune) switch
-        {
-            UnicodeCategory.UppercaseLetter or UnicodeCategory.LowercaseLetter or UnicodeCategory.TitlecaseLetter
-                or UnicodeCategory.ModifierLetter or UnicodeCategory.OtherLetter => CharacterKind.Letter,
-            UnicodeCategory.DecimalDigitNumber or UnicodeCategory.LetterNumber or UnicodeCategory.OtherNumber => CharacterKind.Number,
-            _ => CharacterKind.Other,
-        };
+        var symbols = string.Concat(Encoding.UTF8.GetBytes(word.ToString()).Select(value => SymbolOfByte[value]));
+        return _vocabulary.TryGetValue(symbols, out var id) ? id : null;
     }
 }

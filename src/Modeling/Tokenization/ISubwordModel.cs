@@ -8,6 +8,9 @@ internal interface ISubwordModel
     /// <summary>The text as the algorithm reads it: folded and cleaned, or unchanged.</summary>
     string Normalize(string text);
 
+    /// <summary>The same for text that stands after an added token.</summary>
+    string NormalizeLater(string text) => Normalize(text);
+
     /// <summary>Appends the ids of a normalized text; may stop once the list holds <paramref name="enough"/>.</summary>
     void Encode(ReadOnlySpan<char> text, int enough, List<int> ids);
 

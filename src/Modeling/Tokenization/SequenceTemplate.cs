@@ -26,6 +26,14 @@ internal sealed class SequenceTemplate(IReadOnlyList<TemplatePiece> single, IRea
             [open, TemplatePiece.First(), close, TemplatePiece.Second(1), TemplatePiece.Special(separator, typeId: 1)]);
     }
 
+    /// <summary>Each text between a begin and an end, where there are such.</summary>
+    public static SequenceTemplate Decoder(int? begin, int? end)
+    {
+        TemplatePiece[] open = begin is { } first ? [TemplatePiece.Special(first)] : [];
+        TemplatePiece[] close = end is { } last ? [TemplatePiece.Special(last)] : [];
+        return new([.. open, TemplatePiece.First(), .. close], [.. open, TemplatePiece.First(), .. close, .. open, TemplatePiece.Second(0), .. close]);
+    }
+
     /// <summary>The same for a model that reads no token types, whatever its tokenizer writes.</summary>
     public SequenceTemplate WithoutTypes() =>
         new([.. single.Select(piece => piece with { TypeId = 0 })], [.. pair.Select(piece => piece with { TypeId = 0 })]);
@@ -34,6 +42,9 @@ internal sealed class SequenceTemplate(IReadOnlyList<TemplatePiece> single, IRea
 
     /// <summary>The special tokens around a single text, in order.</summary>
     public IEnumerable<int> SpecialIds => single.Where(piece => piece.SpecialId is not null).Select(piece => piece.SpecialId!.Value);
+
+    /// <summary>The special token before a single text; null for none.</summary>
+    public int? OpeningId => single[0].SpecialId;
 
     public int SpecialCount(bool isPair) => (isPair ? pair : single).Count(piece => piece.SpecialId is not null);
 

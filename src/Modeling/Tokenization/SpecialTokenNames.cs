@@ -22,7 +22,8 @@ internal sealed record SpecialTokenNames(string Pad, string Unknown, string Clas
     public SpecialTokens Resolve(Func<string, int?> find, Func<string, Exception> fault)
     {
         var missing = new List<string>();
-        var special = new SpecialTokens(IdOf(Pad), IdOf(Unknown), IdOf(Classify), IdOf(Separator), IdOf(Mask));
+        var special = new SpecialTokens(IdOf(Pad), IdOf(Unknown), IdOf(Classify), IdOf(Separator), IdOf(Mask), Begin: null, End: null);
+        special = special with { Begin = special.Classify, End = special.Separator };
         return missing.Count == 0
             ? special
             : throw fault($"special tokens {string.Join(", ", missing)} have no id; use the files that came with the checkpoint, "

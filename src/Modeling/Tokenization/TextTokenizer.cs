@@ -3,8 +3,8 @@ using System.Text;
 namespace MLNetLoRA.Modeling;
 
 /// <summary>
-/// Text to token ids and back, exactly as the pretrained checkpoint was trained: byte-level BPE (RoBERTa), WordPiece (BERT, DistilBERT, ELECTRA), or
-/// SentencePiece's unigram and BPE models (XLM-RoBERTa, CamemBERT).
+/// Text to token ids and back, exactly as the pretrained checkpoint was trained: byte-level BPE (RoBERTa, Llama 3, Qwen2), WordPiece (BERT, DistilBERT,
+/// ELECTRA), or SentencePiece's unigram and BPE models (XLM-RoBERTa, CamemBERT, Llama 1 and 2, Mistral).
 /// </summary>
 /// <remarks>
 /// <para>Ids equal those of Hugging Face. Where its own two implementations differ we follow the newer one (the <c>tokenizers</c> library): the
@@ -21,6 +21,7 @@ public sealed class TextTokenizer
     private readonly AddedTokenSplitter _verbatimTokens;
     private readonly AddedTokenSplitter _normalizedTokens;
     private readonly SequenceTemplate _template;
+    private readonly SpecialTokens _special;
     private readonly string?[] _tokens;
     private readonly bool[] _isAdded;
     private readonly bool[] _isSpecial;
@@ -46,8 +47,7 @@ public sealed class TextTokenizer
         _startsWord = Array.ConvertAll(_tokens, token => token is not null && _model.StartsWord(token));
         for (var id = 0; id < _tokens.Length; id++) _startsWord[id] |= _isAdded[id];
 
-        var special = definition.SpecialTokens;
-        (PadId, UnknownId, ClassifyId, SeparatorId, MaskId) = special;
+        _special = definition.SpecialTokens;
     }
 
     /// <summary>Reads the tokenizer of a Hugging Face checkpoint folder.</summary>
@@ -90,6 +90,7 @@ public sealed class TextTokenizer
     {
         ByteLevelBpe => "byte-level BPE",
         WordPieceModel => "WordPiece",
+        SentencePieceBpe => "SentencePiece BPE",
         _ => _model.GetType().Name,
     };
 
@@ -97,19 +98,33 @@ public sealed class TextTokenizer
     public int VocabularySize => _tokens.Length;
 
     /// <summary>Fills rows up to the length of their batch (<c>&lt;pad&gt;</c>, <c>[PAD]</c>).</summary>
-    public int PadId { get; }
+    /// <exception cref="InvalidOperationException">There is no such token: many decoders have none.</exception>
+    public int PadId => Role(_special.Pad, "pad");
 
     /// <summary>Stands for what the vocabulary cannot spell (<c>&lt;unk&gt;</c>, <c>[UNK]</c>).</summary>
-    public int UnknownId { get; }
+    /// <exception cref="InvalidOperationException">There is no such token: the vocabulary spells everything.</exception>
+    public int UnknownId => Role(_special.Unknown, "unk");
 
-    /// <summary>Opens every row; its hidden state is what a classifier reads (<c>&lt;s&gt;</c>, <c>[CLS]</c>).</summary>
-    public int ClassifyId { get; }
+    /// <summary>Opens every row of an encoder; its hidden state is what a classifier reads (<c>&lt;s&gt;</c>, <c>[CLS]</c>).</summary>
+    /// <exception cref="InvalidOperationException">This is a decoder's tokenizer.</exception>
+    public int ClassifyId => Role(_special.Classify, "cls");
 
-    /// <summary>Ends a text (<c>&lt;/s&gt;</c>, <c>[SEP]</c>).</summary>
-    public int SeparatorId { get; }
+    /// <summary>Ends a text of an encoder (<c>&lt;/s&gt;</c>, <c>[SEP]</c>).</summary>
+    /// <exception cref="InvalidOperationException">This is a decoder's tokenizer.</exception>
+    public int SeparatorId => Role(_special.Separator, "sep");
 
     /// <summary>Hides a token that a masked language model has to guess (<c>&lt;mask&gt;</c>, <c>[MASK]</c>).</summary>
-    public int MaskId { get; }
+    /// <exception cref="InvalidOperationException">This is a decoder's tokenizer.</exception>
+    public int MaskId => Role(_special.Mask, "mask");
+
+    /// <summary>Opens a text (<c>&lt;s&gt;</c>, <c>&lt;|begin_of_text|&gt;</c>); null where there is none (Qwen2). For an encoder, <see cref="ClassifyId"/>.</summary>
+    public int? BeginId => _special.Begin;
+
+    /// <summary>Ends a text (<c>&lt;/s&gt;</c>, <c>&lt;|end_of_text|&gt;</c>); null where there is none. For an encoder, <see cref="SeparatorId"/>.</summary>
+    public int? EndId => _special.End;
+
+    /// <summary>Whether there are the tokens that an encoder needs: to open, separate, fill and mask.</summary>
+    internal bool IsForEncoders => _special is { Pad: not null, Classify: not null, Separator: not null, Mask: not null };
 
     /// <summary>Whether the model tells the two texts of a pair apart by token types (BERT does, RoBERTa does not).</summary>
     public bool UsesTokenTypes => _template.UsesTokenTypes;
@@ -136,10 +151,11 @@ public sealed class TextTokenizer
                 $"{maxTokens} tokens leave no room for text: a {(second is null ? "row" : "pair")} has {special} special tokens; "
                 + $"use {special + 1} or more.");
         var room = maxTokens - special;
+        var enough = room == int.MaxValue ? room : room + 1;
 
         // A text longer than the row is not encoded to its end. More than `room` tokens decide nothing: longest-first cuts both down to `room` first.
-        var firstIds = Tokenize(first, room + 1);
-        var secondIds = second is null ? null : Tokenize(second, room + 1);
+        var firstIds = Tokenize(first, enough);
+        var secondIds = second is null ? null : Tokenize(second, enough);
         var (firstKept, secondKept) = LongestFirst(firstIds.Count, secondIds?.Count ?? 0, room);
         var wasTruncated = firstKept < firstIds.Count || secondKept < (secondIds?.Count ?? 0);
         return _template.Fill(firstIds, firstKept, secondIds, secondKept, wasTruncated);
@@ -199,11 +215,27 @@ public sealed class TextTokenizer
         return text.ToString();
     }
 
+    /// <summary>Begins to read text off token by token, for ids that come in one by one.</summary>
+    /// <param name="continuesText">Whether text stands before, so that a first space is one of its own.</param>
+    /// <exception cref="InvalidOperationException">The tokens do not spell bytes one after the other (WordPiece, Unigram): use <see cref="Decode"/>.</exception>
+    public IncrementalText StartDecoding(bool continuesText = false) => _model is IByteSpelling
+        ? new IncrementalText(this, continuesText)
+        : throw new InvalidOperationException($"{Kind} tokens are not read off one by one; decode all ids together.");
+
+    /// <summary>How a token's bytes are read off; null for an added token, and for an id that is no token.</summary>
+    internal IByteSpelling? SpellingOf(int id) => (uint)id < (uint)_tokens.Length && _tokens[id] is not null && !_isAdded[id] ? _model as IByteSpelling : null;
+
+    /// <summary>A token as the vocabulary writes it; U+FFFD for an id that is no token.</summary>
+    internal string ContentOf(int id) => ((uint)id < (uint)_tokens.Length ? _tokens[id] : null) ?? "\uFFFD";
+
+    private static int Role(int? id, string role) => id ?? throw new InvalidOperationException(
+        $"The tokenizer has no {role}_token; name one in {TokenizerFileSet.TokenizerConfig}, or use a checkpoint of the kind that has it.");
+
     /// <summary>Ids of the text around and between added tokens; may stop once it has <paramref name="enough"/>.</summary>
     private List<int> Tokenize(string text, int enough)
     {
         var ids = new List<int>();
-        foreach (var outer in _verbatimTokens.Split(Utf16.ReplaceInvalid(text)))
+        foreach (var (place, outer) in _verbatimTokens.Split(Utf16.ReplaceInvalid(text)).Index())
         {
             if (ids.Count >= enough) break;
             if (outer.Id is { } id)
@@ -211,7 +243,8 @@ public sealed class TextTokenizer
                 ids.Add(id);
                 continue;
             }
-            foreach (var inner in _normalizedTokens.Split(_model.Normalize(outer.Text)))
+            var normalized = place > 0 ? _model.NormalizeLater(outer.Text) : _model.Normalize(outer.Text);
+            foreach (var inner in _normalizedTokens.Split(normalized))
             {
                 if (ids.Count >= enough) break;
                 if (inner.Id is { } innerId) ids.Add(innerId);

@@ -36,6 +36,9 @@ internal sealed class TokenizerConfig
     /// <summary>The token named for a role such as <c>mask_token</c>.</summary>
     public string Role(string role, string otherwise) => _roles.GetValueOrDefault(role, otherwise);
 
+    /// <summary>The token named for a role; null where no file names one.</summary>
+    public string? Role(string role) => _roles.GetValueOrDefault(role);
+
     /// <summary>A switch such as <c>do_lower_case</c>; a null that is written there counts.</summary>
     public bool? Flag(string name, bool? otherwise) => _flags.TryGetValue(name, out var flag) ? flag : otherwise;
 

@@ -1,7 +1,8 @@
 namespace MLNetLoRA.Modeling;
 
-/// <summary>The tokens with a role of their own.</summary>
-internal sealed record SpecialTokens(int Pad, int Unknown, int Classify, int Separator, int Mask);
+/// <summary>The tokens with a role of their own; null for a role that the tokenizer has no token for.</summary>
+/// <remarks>Encoders have the first five, and open and end a text with Classify and Separator; decoders have some of Pad, Unknown, Begin and End.</remarks>
+internal sealed record SpecialTokens(int? Pad, int? Unknown, int? Classify, int? Separator, int? Mask, int? Begin, int? End);
 
 /// <summary>All that a tokenizer's files say, whichever files they were.</summary>
 /// <param name="Model">The subword algorithm.</param>

@@ -75,7 +75,7 @@ internal sealed class TokenizerFileSet
 
     /// <summary>A part of a file asks for something that this library does not do.</summary>
     public InvalidDataException Unsupported(string name, string part, string found, string wanted) => Fault(name,
-        $"{part} '{found}' is not supported; supported: {wanted}. Use a checkpoint with the tokenizer of RoBERTa, BERT or XLM-RoBERTa.");
+        $"{part} '{found}' is not supported; supported: {wanted}. Use a checkpoint with the tokenizer of RoBERTa, BERT, XLM-RoBERTa, Llama or Qwen2.");
 
     public InvalidDataException NothingFound() => new($"{_source}: no tokenizer here; looked for {Wanted}.");
 

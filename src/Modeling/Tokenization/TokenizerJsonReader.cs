@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json;
 
 namespace MLNetLoRA.Modeling;
@@ -28,36 +29,44 @@ internal sealed class TokenizerJsonReader(TokenizerFileSet files, TokenizerConfi
         var added = ReadAddedTokens(root);
         Vocabulary.CheckTogether(vocabulary, added, Fault);
 
-        var template = ReadTemplate(root.GetProperty("post_processor"));
-        var (special, unknown) = ResolveSpecialTokens(
-            isWordPiece, unigram?.Unknown ?? model.Part("unk_token")?.GetString(), template, vocabulary, added);
-        foreach (var id in template.SpecialIds.Concat([special.Pad, special.Unknown, special.Mask]))
+        var template = ReadTemplate(root.GetProperty("post_processor"), mayBeByteLevel: type == "BPE");
+        var unknownName = unigram?.Unknown ?? model.Part("unk_token")?.GetString();
+        var isDecoder = type == "BPE" && template.SpecialIds.Count() < 2;
+        var (special, unknown) = isDecoder
+            ? ResolveDecoderTokens(unknownName, template, vocabulary, added)
+            : ResolveSpecialTokens(isWordPiece, unknownName, template, vocabulary, added);
+        foreach (var id in template.SpecialIds.Concat(((int?[])[special.Pad, special.Unknown, special.Mask]).OfType<int>()))
             if (added.TrueForAll(token => token.Id != id))
                 added.Add(new AddedToken(id, vocabulary.First(entry => entry.Value == id).Key, IsSpecial: true));
         ISubwordModel algorithm = unigram is not null ? unigram.Read(root)
-            : isWordPiece ? ReadWordPiece(root, model, vocabulary, special.Unknown)
-            : ReadBytePairs(root, model, vocabulary, unknown, special.Unknown);
-        return new TokenizerDefinition(algorithm, vocabulary, added, special, config.HasTokenTypes ? template : template.WithoutTypes());
+            : isWordPiece ? ReadWordPiece(root, model, vocabulary, special.Unknown!.Value)
+            : ReadBytePairs(root, model, vocabulary, unknown is null ? null : (unknown, special.Unknown!.Value));
+        return new TokenizerDefinition(
+            algorithm, vocabulary, added, special, config.HasTokenTypes && !isDecoder ? template : template.WithoutTypes());
     }
 
-    private ByteLevelBpe ReadBytePairs(JsonElement root, JsonElement model, Dictionary<string, int> vocabulary, string unknown, int unknownId)
+    private ByteLevelBpe ReadBytePairs(JsonElement root, JsonElement model, Dictionary<string, int> vocabulary, (string Token, int Id)? unknown)
     {
-        foreach (var switchName in (ReadOnlySpan<string>)["byte_fallback", "fuse_unk", "ignore_merges"])
+        foreach (var switchName in (ReadOnlySpan<string>)["byte_fallback", "fuse_unk"])
             if (model.Flag(switchName, false)) throw Unsupported($"model.{switchName}", "true", "false");
         foreach (var affix in (ReadOnlySpan<string>)["continuing_subword_prefix", "end_of_word_suffix"])
             if (model.Part(affix)?.GetString() is { Length: > 0 } text) throw Unsupported($"model.{affix}", text, "none");
         if (model.Part("dropout")?.GetDouble() is { } dropout and not 0) throw Unsupported("model.dropout", $"{dropout}", "none");
-        if (root.Part("normalizer") is { } normalizer) throw Unsupported("normalizer", normalizer.TypeName(), "none (for BPE)");
-
-        var cutter = root.GetProperty("pre_tokenizer");
-        if (cutter.TypeName() != "ByteLevel") throw Unsupported("pre_tokenizer", cutter.TypeName(), "ByteLevel (for BPE)");
-        if (!cutter.Flag("use_regex", true)) throw Unsupported("pre_tokenizer.use_regex", "false", "true");
-        var addsPrefixSpace = config.Flag("add_prefix_space", null) ?? cutter.Flag("add_prefix_space", true);
+        if (root.Part("normalizer") is { } normalizer && normalizer.TypeName() != "NFC")
+            throw Unsupported("normalizer", normalizer.TypeName(), "none or NFC (for BPE)");
+        var (cutter, addsPrefixSpace) = new PreTokenizerReader(files, config).Read(root.GetProperty("pre_tokenizer"));
 
         var pairs = Vocabulary.MergesFromJson(Required(model, "merges"), Fault);
         if (files.Has(TokenizerFileSet.Merges)) CompareMerges(pairs);
         var merges = Vocabulary.CheckMerges(pairs, vocabulary, Fault);
-        return ByteLevelBpe.Create(vocabulary, merges, unknown, unknownId, addsPrefixSpace);
+        var bytePairs = new ByteLevelBpe(vocabulary, merges, unknown)
+        {
+            AddsPrefixSpace = addsPrefixSpace,
+            IgnoresMerges = model.Flag("ignore_merges", false),
+            Cutter = cutter,
+            Normalizer = root.Part("normalizer") is null ? text => text : UnicodeFolding.Normalizer(NormalizationForm.FormC, "NFC"),
+        };
+        return bytePairs;
     }
 
     private void CompareMerges(List<(string Left, string Right)> merges)
@@ -104,18 +113,30 @@ internal sealed class TokenizerJsonReader(TokenizerFileSet files, TokenizerConfi
         return added;
     }
 
-    private SequenceTemplate ReadTemplate(JsonElement processor)
+    private SequenceTemplate ReadTemplate(JsonElement processor, bool mayBeByteLevel)
     {
         var type = processor.TypeName();
         return type switch
         {
             "RobertaProcessing" => SequenceTemplate.Roberta(IdOf(processor, "cls"), IdOf(processor, "sep")),
             "BertProcessing" => SequenceTemplate.Bert(IdOf(processor, "cls"), IdOf(processor, "sep")),
+            "ByteLevel" when mayBeByteLevel => SequenceTemplate.Decoder(begin: null, end: null),
+            "Sequence" when mayBeByteLevel => ReadSequence(processor),
             "TemplateProcessing" => new SequenceTemplate(ReadPieces(processor, "single", "A"), ReadPieces(processor, "pair", "AB")),
-            _ => throw Unsupported("post_processor", type, "RobertaProcessing, BertProcessing, TemplateProcessing"),
+            _ => throw Unsupported("post_processor", type, "RobertaProcessing, BertProcessing, TemplateProcessing; for BPE also ByteLevel, and a Sequence of it and another"),
         };
 
         int IdOf(JsonElement processor, string role) => Required(processor, role)[1].GetInt32();
+    }
+
+    // ByteLevel says which letters of the text a token covers, and adds none.
+    private SequenceTemplate ReadSequence(JsonElement processor)
+    {
+        JsonElement[] steps = [.. Required(processor, "processors").EnumerateArray().Where(step => step.TypeName() != "ByteLevel")];
+        if (steps.Length == 0) return SequenceTemplate.Decoder(begin: null, end: null);
+        return steps is [var step]
+            ? ReadTemplate(step, mayBeByteLevel: false)
+            : throw Unsupported("post_processor", $"Sequence of {string.Join(", ", steps.Select(other => other.TypeName()))}", "a Sequence of ByteLevel and one other");
     }
 
     private List<TemplatePiece> ReadPieces(JsonElement processor, string name, string wantedTexts)
@@ -140,7 +161,7 @@ internal sealed class TokenizerJsonReader(TokenizerFileSet files, TokenizerConfi
     }
 
     /// <summary>Classify and separator are the first and last token of the template; the rest go by name.</summary>
-    private (SpecialTokens, string Unknown) ResolveSpecialTokens(
+    private (SpecialTokens, string? Unknown) ResolveSpecialTokens(
         bool isWordPiece, string? unknown, SequenceTemplate template, Dictionary<string, int> vocabulary, List<AddedToken> added)
     {
         var ids = new Dictionary<string, int>(vocabulary, StringComparer.Ordinal);
@@ -155,6 +176,20 @@ internal sealed class TokenizerJsonReader(TokenizerFileSet files, TokenizerConfi
 
         string TokenOf(int id) => ids.FirstOrDefault(entry => entry.Value == id).Key
             ?? throw Fault($"the post_processor adds id {id}, which is no token; use the file that came with the checkpoint.");
+    }
+
+    /// <summary>The token that the template puts before a text begins it; the rest go by name.</summary>
+    private (SpecialTokens, string? Unknown) ResolveDecoderTokens(
+        string? unknown, SequenceTemplate template, Dictionary<string, int> vocabulary, List<AddedToken> added)
+    {
+        var ids = new Dictionary<string, int>(vocabulary, StringComparer.Ordinal);
+        foreach (var token in added) ids[token.Content] = token.Id;
+        foreach (var id in template.SpecialIds)
+            if (!ids.ContainsValue(id)) throw Fault($"the post_processor adds id {id}, which is no token; use the file that came with the checkpoint.");
+
+        var names = DecoderTokenNames.Of(config, new DecoderTokenNames(Pad: null, Unknown: null, Begin: null, End: null)) with { Unknown = unknown };
+        if (template.OpeningId is { } opening) names = names with { Begin = ids.First(entry => entry.Value == opening).Key };
+        return (names.Resolve(name => ids.TryGetValue(name, out var id) ? id : null, Fault), unknown);
     }
 
     private JsonElement Required(JsonElement element, string name) =>

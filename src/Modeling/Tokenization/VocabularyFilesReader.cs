@@ -57,8 +57,11 @@ internal sealed class VocabularyFilesReader(TokenizerFileSet files, TokenizerCon
 
         var names = SpecialTokenNames.Of(config, isWordPiece: false);
         var (special, added) = new RoleTokens(files, config).Resolve(names, TokenizerFileSet.VocabularyJson, vocabulary, maskStripsLeft: true);
-        var model = ByteLevelBpe.Create(vocabulary, merges, names.Unknown, special.Unknown, config.Flag("add_prefix_space", false) ?? false);
-        return new TokenizerDefinition(model, vocabulary, added, special, SequenceTemplate.Roberta(special.Classify, special.Separator));
+        var model = new ByteLevelBpe(vocabulary, merges, (names.Unknown, special.Unknown!.Value))
+        {
+            AddsPrefixSpace = config.Flag("add_prefix_space", false) ?? false,
+        };
+        return new TokenizerDefinition(model, vocabulary, added, special, SequenceTemplate.Roberta(special.Classify!.Value, special.Separator!.Value));
 
         InvalidDataException Fault(string text) => files.Fault(TokenizerFileSet.VocabularyJson, text);
         InvalidDataException MergeFault(string text) => files.Fault(TokenizerFileSet.Merges, text);
@@ -76,8 +79,8 @@ internal sealed class VocabularyFilesReader(TokenizerFileSet files, TokenizerCon
             SplitsIdeographs: config.Flag("tokenize_chinese_chars", true) ?? true,
             StripsAccents: config.Flag("strip_accents", null) ?? lowercases,
             Lowercases: lowercases);
-        var model = new WordPieceModel(vocabulary, normalizer, WordPieceModel.ContinuationPrefix, WordPieceModel.MaxWordCharacters, special.Unknown);
-        var template = SequenceTemplate.Bert(special.Classify, special.Separator);
+        var model = new WordPieceModel(vocabulary, normalizer, WordPieceModel.ContinuationPrefix, WordPieceModel.MaxWordCharacters, special.Unknown!.Value);
+        var template = SequenceTemplate.Bert(special.Classify!.Value, special.Separator!.Value);
         return new TokenizerDefinition(model, vocabulary, added, special, config.HasTokenTypes ? template : template.WithoutTypes());
     }
 }

@@ -4,9 +4,10 @@ namespace MLNetLoRA.Modeling;
 
 /// <summary>A SentencePiece model file of kind BPE: of all neighbours that make a piece, the best piece is merged first, the leftmost of equals.</summary>
 /// <remarks>Source: SentencePiece's <c>bpe::Model::Encode</c>. Merges stay within a word, so words are spelled apart and kept in a cache.</remarks>
-internal sealed class SentencePieceBpe : ISubwordModel
+internal sealed class SentencePieceBpe : ISubwordModel, IByteSpelling
 {
     private readonly SentencePieceNormalizer _normalizer;
+    private readonly SentencePieceNormalizer _laterNormalizer;
     private readonly PieceTrie? _userDefined;
     private readonly UnknownSpelling _unknown;
     private readonly Dictionary<string, Piece>.AlternateLookup<ReadOnlySpan<char>> _pieces;
@@ -25,9 +26,11 @@ internal sealed class SentencePieceBpe : ISubwordModel
 
     /// <param name="file">The model.</param>
     /// <param name="ids">The token id of each of its pieces.</param>
-    public SentencePieceBpe(SentencePieceFile file, IReadOnlyList<int> ids)
+    /// <param name="prefixesAll">Whether text after an added token is given the space that the beginning of a text is.</param>
+    public SentencePieceBpe(SentencePieceFile file, IReadOnlyList<int> ids, bool prefixesAll = true)
     {
         _normalizer = file.Normalizer();
+        _laterNormalizer = file.Normalizer(prefixesAll ? null : false);
         _userDefined = file.UserDefined();
         _unknown = file.Unknown(ids);
         _hasBytes = file.FallsBackToBytes;
@@ -39,6 +42,8 @@ internal sealed class SentencePieceBpe : ISubwordModel
     }
 
     public string Normalize(string text) => _normalizer.Normalize(text);
+
+    public string NormalizeLater(string text) => _laterNormalizer.Normalize(text);
 
     public bool StartsWord(string token) => token.StartsWith(SentencePieceFile.Space);
 
@@ -54,6 +59,8 @@ internal sealed class SentencePieceBpe : ISubwordModel
     }
 
     public void AppendText(IReadOnlyList<string> tokens, StringBuilder text) => SpaceMarks.AppendText(tokens, _hasBytes, _hasPrefix, text);
+
+    public void AppendBytes(string token, bool isFirst, List<byte> bytes) => SpaceMarks.AppendBytes(token, _hasBytes, isFirst && _hasPrefix, bytes);
 
     private void AppendWord(ReadOnlySpan<char> word, List<int> ids, int from)
     {

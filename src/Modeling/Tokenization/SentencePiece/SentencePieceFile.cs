@@ -66,7 +66,8 @@ internal sealed class SentencePieceFile
     }
 
     /// <summary>The text's way into this model.</summary>
-    public SentencePieceNormalizer Normalizer() => new(CharacterMap, UserDefined(), AddsPrefix, RemovesExtraSpaces);
+    /// <param name="addsPrefix">Whether text is given a space before it; null: as the file says.</param>
+    public SentencePieceNormalizer Normalizer(bool? addsPrefix = null) => new(CharacterMap, UserDefined(), addsPrefix ?? AddsPrefix, RemovesExtraSpaces);
 
     /// <summary>The pieces that are never changed nor cut; null when there are none.</summary>
     public PieceTrie? UserDefined()

@@ -26,27 +26,24 @@ internal static class SpaceMarks
     /// <param name="text">Appended to.</param>
     public static void AppendText(IReadOnlyList<string> tokens, bool hasBytes, bool hasPrefix, StringBuilder text)
     {
-        var from = text.Length;
-        var dropsSpace = hasPrefix && from == 0;
         var bytes = new List<byte>();
-        foreach (var token in tokens)
-        {
-            if (hasBytes && SentencePieceFile.ByteOf(token) is { } value)
-            {
-                bytes.Add(value);
-                continue;
-            }
-            Flush();
-            text.Append(token);
-        }
-        Flush();
-        if (dropsSpace && text.Length > 0 && text[0] == Space) text.Remove(0, 1);
-        text.Replace(Space, ' ', from, text.Length - from);
+        foreach (var (place, token) in tokens.Index()) AppendBytes(token, hasBytes, dropsSpace: hasPrefix && text.Length == 0 && place == 0, bytes);
+        text.Append(Encoding.UTF8.GetString([.. bytes]));
+    }
 
-        void Flush()
+    /// <summary>Appends the bytes of UTF-8 text that a token spells.</summary>
+    /// <param name="token">A token of the vocabulary.</param>
+    /// <param name="hasBytes">Whether tokens such as <c>&lt;0x0A&gt;</c> are bytes.</param>
+    /// <param name="dropsSpace">Whether a space that it begins with is left out.</param>
+    /// <param name="bytes">Appended to.</param>
+    public static void AppendBytes(string token, bool hasBytes, bool dropsSpace, List<byte> bytes)
+    {
+        if (hasBytes && SentencePieceFile.ByteOf(token) is { } value)
         {
-            if (bytes.Count > 0) text.Append(Encoding.UTF8.GetString([.. bytes]));
-            bytes.Clear();
+            bytes.Add(value);
+            return;
         }
+        var text = dropsSpace && token.StartsWith(Space) ? token[1..] : token;
+        bytes.AddRange(Encoding.UTF8.GetBytes(text.Replace(Space, ' ')));
     }
 }
