@@ -4,7 +4,7 @@ namespace MLNetLoRA;
 /// <remarks>Immutable and thread-safe. Source: arXiv 2106.09685.</remarks>
 public sealed record LoraOptions
 {
-    /// <summary>The name in <see cref="TargetModules"/> that stands for every linear map of the encoder.</summary>
+    /// <summary>The name in <see cref="TargetModules"/> that stands for every linear map of the layers.</summary>
     public const string AllLinear = "all-linear";
 
     private const double LargestAlpha = 1_000_000;
@@ -24,7 +24,8 @@ public sealed record LoraOptions
     /// <summary>The linear maps that get an adapter, named as the checkpoint names them.</summary>
     /// <value>
     /// "all-linear" (default: every linear map of the layers, never the embeddings or a head), or any of query, key, value,
-    /// attention.output.dense, intermediate.dense, output.dense; for DistilBERT of q_lin, k_lin, v_lin, out_lin, lin1, lin2.
+    /// attention.output.dense, intermediate.dense, output.dense; for DistilBERT of q_lin, k_lin, v_lin, out_lin, lin1, lin2; for decoders of
+    /// q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj.
     /// </value>
     public IReadOnlyList<string> TargetModules { get; init; } = [AllLinear];
 

@@ -19,7 +19,22 @@ public static class PeftFolder
         ArgumentException.ThrowIfNullOrWhiteSpace(folder);
         ArgumentNullException.ThrowIfNull(config);
         ArgumentNullException.ThrowIfNull(device);
-        using var file = PeftFile.Open(folder, key => CheckpointKeys.Canonical(key, config));
+        return Read(folder, key => CheckpointKeys.Canonical(key, config), device);
+    }
+
+    /// <summary>Reads an adapter of a decoder.</summary>
+    /// <inheritdoc cref="Read(string, EncoderConfig, Device)"/>
+    public static LoraAdapter Read(string folder, DecoderConfig config, Device device)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(folder);
+        ArgumentNullException.ThrowIfNull(config);
+        ArgumentNullException.ThrowIfNull(device);
+        return Read(folder, DecoderKeys.Canonical, device);
+    }
+
+    private static LoraAdapter Read(string folder, Func<string, string?> spelling, Device device)
+    {
+        using var file = PeftFile.Open(folder, spelling);
         using var scope = NewDisposeScope();
         var factors = file.Modules.ToDictionary(module => module, module => file.Read(module, ScalarType.Float32, device));
         var trained = file.FullyTrained.ToDictionary(key => key, key => file.ReadFullyTrained(key, ScalarType.Float32, device));
@@ -44,10 +59,20 @@ public static class PeftFolder
         ArgumentNullException.ThrowIfNull(config);
         ArgumentNullException.ThrowIfNull(baseName);
         var saved = adapter.FullyTrained.Keys.Select(key => ModuleToSave(key, config)).Distinct().Order(StringComparer.Ordinal).ToList();
-        if (adapter.Factors.Count == 0) throw new ArgumentException("The adapter changes no matrix; there is nothing to write.", nameof(adapter));
-        AtomicFolder.Write(
-            folder, [PeftFile.WeightsFileName],
-            stage => WriteFiles(stage, adapter, saved, new PeftNotes(baseName, dropout, saved.Count > 0 ? "SEQ_CLS" : null)));
+        WriteWhole(folder, adapter, saved, new PeftNotes(baseName, dropout, saved.Count > 0 ? "SEQ_CLS" : null));
+    }
+
+    /// <summary>Writes an adapter of a decoder.</summary>
+    /// <inheritdoc cref="Write(string, LoraAdapter, EncoderConfig, string, double)"/>
+    public static void Write(string folder, LoraAdapter adapter, DecoderConfig config, string baseName, double dropout = 0)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(folder);
+        ArgumentNullException.ThrowIfNull(adapter);
+        ArgumentNullException.ThrowIfNull(config);
+        ArgumentNullException.ThrowIfNull(baseName);
+        // PEFT finds a module by the end of its name: "lm_head", "embed_tokens".
+        var saved = adapter.FullyTrained.Keys.Select(key => key.Split('.')[^2]).Distinct().Order(StringComparer.Ordinal).ToList();
+        WriteWhole(folder, adapter, saved, new PeftNotes(baseName, dropout, "CAUSAL_LM"));
     }
 
     /// <summary>Writes the adapter of a classifier.</summary>
@@ -76,6 +101,12 @@ public static class PeftFolder
         SafetensorsWriter.Write(
             Path.Combine(folder, PeftFile.WeightsFileName), [.. adapter.Weights.Select(pair => KeyValuePair.Create(PeftFile.Prefix + pair.Key, pair.Value))],
             new Dictionary<string, string> { ["format"] = "pt" });
+    }
+
+    private static void WriteWhole(string folder, LoraAdapter adapter, List<string> saved, PeftNotes notes)
+    {
+        if (adapter.Factors.Count == 0) throw new ArgumentException("The adapter changes no matrix; there is nothing to write.", nameof(adapter));
+        AtomicFolder.Write(folder, [PeftFile.WeightsFileName], stage => WriteFiles(stage, adapter, saved, notes));
     }
 
     // PEFT replaces modules, not parameters: a head at the root ("classifier"), or a part of the encoder ("pooler").

@@ -40,7 +40,7 @@ public sealed record CheckpointContents
         var languageModel = NetworkShapes.OfMaskedLanguageModel(config);
         var asked = languageModel.Keys.Union(NetworkShapes.OfClassificationHead(config, 1).Keys.Where(key => head is not null || CheckpointKeys.IsBaseKey(key, config)));
         var held = asked.Where(weights.Entries.ContainsKey).Select(key => (Key: key, Stored: weights.Entries[key])).ToList();
-        var (embeddings, layers) = ($"{config.CheckpointPrefix}.embeddings", NetworkShapes.LayersOf(config));
+        var (embeddings, layers) = ($"{config.CheckpointPrefix}.embeddings", $"{config.CheckpointPrefix}.{config.Layout.Stack}.");
         return new CheckpointContents
         {
             DataTypes =

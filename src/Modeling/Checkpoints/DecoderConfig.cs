@@ -133,6 +133,22 @@ public sealed record DecoderConfig
         return Parse(StrictJson.ReadBounded(path, EncoderConfigJson.MaxBytes), path);
     }
 
+    /// <summary>Whether the config.json of a checkpoint folder names one of the families here.</summary>
+    /// <remarks>False where there is none or it cannot be read: whoever opens the folder says what is wrong with it.</remarks>
+    public static bool IsDecoder(string folder)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(folder);
+        var path = Path.Combine(folder, "config.json");
+        try
+        {
+            return File.Exists(path) && DecoderConfigJson.IsDecoder(StrictJson.ReadBounded(path, EncoderConfigJson.MaxBytes), path);
+        }
+        catch (Exception fault) when (fault is InvalidDataException or IOException or UnauthorizedAccessException)
+        {
+            return false;
+        }
+    }
+
     /// <summary>Checks a configuration that was made in code.</summary>
     /// <exception cref="ArgumentException">A value is out of its range; all faults together.</exception>
     public void Validate()

@@ -13,7 +13,8 @@ internal static class DecoderConfigJson
     private static readonly (string Name, bool)[] Activations = [("silu", true)];
     private static readonly (string Name, bool IsStretched)[] RotaryTypes = [("default", false), ("llama3", true)];
 
-    /// <summary>Whether a config.json names one of the families here; false for any other text.</summary>
+    /// <summary>Whether a config.json names one of the families here.</summary>
+    /// <exception cref="InvalidDataException">It is no JSON object.</exception>
     public static bool IsDecoder(ReadOnlyMemory<byte> utf8, string source)
     {
         using var document = StrictJson.ParseObject(utf8, source);

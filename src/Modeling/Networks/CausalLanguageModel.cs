@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 namespace MLNetLoRA.Modeling;
 
 /// <summary>A decoder with its head: token ids in, one logit per vocabulary entry for what comes after each token out.</summary>
-/// <remarks>Registered names are the checkpoint's. Logits are float32 whatever the weights are. Forward is thread-safe in evaluation mode.</remarks>
+/// <remarks>Registered names are the checkpoint's. Logits are float32 or wider, whatever the weights are. Forward is thread-safe in evaluation mode.</remarks>
 public sealed class CausalLanguageModel : nn.Module<CausalBatch, Tensor>
 {
     private readonly Decoder _decoder;
@@ -64,5 +64,9 @@ public sealed class CausalLanguageModel : nn.Module<CausalBatch, Tensor>
     }
 
     // (…, hidden) → (…, vocabulary)
-    private Tensor Score(Tensor hidden) => nn.functional.linear(hidden, _head).to(float32);
+    private Tensor Score(Tensor hidden)
+    {
+        var logits = nn.functional.linear(hidden, _head);
+        return logits.dtype is ScalarType.BFloat16 or ScalarType.Float16 ? logits.to(float32) : logits;
+    }
 }

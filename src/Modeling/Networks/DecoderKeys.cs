@@ -11,6 +11,7 @@ internal static class DecoderKeys
     public const string FinalNorm = "norm";
     public const string Head = "lm_head";
 
+    private const string EmbeddingWeight = $"{Prefix}.{Embedding}.weight";
     private const string HeadWeight = $"{Head}.weight";
 
     private static readonly string[] BareParts = [$"{Embedding}.", $"{Layers}.", $"{FinalNorm}."];
@@ -40,7 +41,13 @@ internal static class DecoderKeys
     /// <exception cref="InvalidDataException">The checkpoint holds a parameter twice, in two spellings.</exception>
     public static Dictionary<string, string> InFile(Checkpoint checkpoint) => CheckpointKeys.InFile(checkpoint, Canonical, mayRepeat: _ => false);
 
+    /// <summary>Whether a canonical key is the token embedding's.</summary>
+    public static bool IsEmbedding(string key) => key == EmbeddingWeight;
+
+    /// <summary>Whether a canonical key is the head's.</summary>
+    public static bool IsHead(string key) => key == HeadWeight;
+
     /// <summary>Whether a canonical key belongs to a decoder; a tied head's copy of the embedding does not.</summary>
     public static bool IsParameter(string key, DecoderConfig config) =>
-        key.StartsWith($"{Prefix}.", StringComparison.Ordinal) || (key == HeadWeight && !config.TieWordEmbeddings);
+        key.StartsWith($"{Prefix}.", StringComparison.Ordinal) || (IsHead(key) && !config.TieWordEmbeddings);
 }

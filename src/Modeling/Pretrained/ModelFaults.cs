@@ -20,6 +20,11 @@ internal static class ModelFaults
         return faults;
     }
 
+    /// <summary>What is wrong between a decoder's configuration and its tokenizer; empty when they belong together.</summary>
+    public static IReadOnlyList<string> OfTokenizer(DecoderConfig config, TextTokenizer tokenizer) => tokenizer.VocabularySize <= config.VocabularySize
+        ? []
+        : [$"the tokenizer has {tokenizer.VocabularySize} entries, config.json says vocab_size {config.VocabularySize}. Use the tokenizer that the checkpoint was trained with."];
+
     /// <summary>What is wrong between configuration and weights; null when they belong together.</summary>
     /// <remarks>A missing head or pooler is no fault: it is drawn anew.</remarks>
     public static string? OfWeights(EncoderConfig config, IReadOnlyDictionary<string, StoredTensor> weights)
