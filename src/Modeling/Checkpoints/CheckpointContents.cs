@@ -40,17 +40,10 @@ public sealed record CheckpointContents
         var languageModel = NetworkShapes.OfMaskedLanguageModel(config);
         var asked = languageModel.Keys.Union(NetworkShapes.OfClassificationHead(config, 1).Keys.Where(key => head is not null || CheckpointKeys.IsBaseKey(key, config)));
         var held = asked.Where(weights.Entries.ContainsKey).Select(key => (Key: key, Stored: weights.Entries[key])).ToList();
-        var (embeddings, layers) = ($"{config.CheckpointPrefix}.embeddings", $"{config.CheckpointPrefix}.{config.Layout.Stack}.");
+        var (embeddings, layers) = ($"{config.CheckpointPrefix}.embeddings", NetworkShapes.LayersOf(config));
         return new CheckpointContents
         {
-            DataTypes =
-            [
-                .. held.GroupBy(parameter => parameter.Stored.DataType)
-                    .Select(group => new StoredType(
-                        SafetensorsDataType.NameOf(group.Key), group.Count(), group.Sum(parameter => parameter.Stored.ElementCount),
-                        group.Sum(parameter => parameter.Stored.ElementCount) * SafetensorsDataType.SizeOf(group.Key)))
-                    .OrderByDescending(type => type.ParameterCount),
-            ],
+            DataTypes = StoredType.Of(held.Select(parameter => parameter.Stored)),
             EmbeddingParameters = Count(key => key.StartsWith(embeddings, StringComparison.Ordinal)),
             EncoderParameters = Count(key => key.StartsWith(layers, StringComparison.Ordinal)),
             HeadParameters = Count(key => !key.StartsWith(embeddings, StringComparison.Ordinal) && !key.StartsWith(layers, StringComparison.Ordinal)),
@@ -78,7 +71,18 @@ public sealed record CheckpointContents
 /// <param name="TensorCount">How many tensors.</param>
 /// <param name="ParameterCount">How many numbers in them.</param>
 /// <param name="ByteCount">Their size in bytes.</param>
-public sealed record StoredType(string Name, int TensorCount, long ParameterCount, long ByteCount);
+public sealed record StoredType(string Name, int TensorCount, long ParameterCount, long ByteCount)
+{
+    /// <summary>The types of some parameters, that of most numbers first.</summary>
+    internal static IReadOnlyList<StoredType> Of(IEnumerable<StoredTensor> parameters) =>
+    [
+        .. parameters.GroupBy(parameter => parameter.DataType)
+            .Select(group => new StoredType(
+                SafetensorsDataType.NameOf(group.Key), group.Count(), group.Sum(parameter => parameter.ElementCount),
+                group.Sum(parameter => parameter.ElementCount) * SafetensorsDataType.SizeOf(group.Key)))
+            .OrderByDescending(type => type.ParameterCount),
+    ];
+}
 
 /// <summary>A classification head that came with a checkpoint.</summary>
 /// <param name="ClassCount">Rows of its last map, 1 or more.</param>

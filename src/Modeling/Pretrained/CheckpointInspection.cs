@@ -9,7 +9,7 @@ public sealed class CheckpointInspection
 {
     private const int LargestGoodVocabularyGap = 1024;
 
-    private readonly List<string> _problems = [];
+    private readonly InspectionProblems _problems = new();
     private readonly List<string> _notes = [];
 
     private CheckpointInspection(string name) => Name = name;
@@ -33,13 +33,13 @@ public sealed class CheckpointInspection
     public IReadOnlyList<string> WeightFiles { get; private set; } = [];
 
     /// <summary>What keeps the checkpoint from being used, each with what to do; empty when it is usable.</summary>
-    public IReadOnlyList<string> Problems => _problems;
+    public IReadOnlyList<string> Problems => _problems.Texts;
 
     /// <summary>What is worth knowing and no obstacle.</summary>
     public IReadOnlyList<string> Notes => _notes;
 
     /// <summary>Whether <see cref="PretrainedModel.FromFolder"/> would open it.</summary>
-    public bool IsUsable => _problems.Count == 0;
+    public bool IsUsable => _problems.Texts.Count == 0;
 
     /// <summary>Inspects a checkpoint folder in Hugging Face's layout.</summary>
     /// <exception cref="DirectoryNotFoundException">There is no such folder.</exception>
@@ -64,10 +64,10 @@ public sealed class CheckpointInspection
 
     private void Read(Func<EncoderConfig> config, Func<TextTokenizer> tokenizer, Func<ModelCard> card, Func<Checkpoint> weights)
     {
-        Config = Try(config);
-        Tokenizer = Try(tokenizer);
-        Card = Try(card);
-        using (var checkpoint = Try(weights)) ReadContents(checkpoint);
+        Config = _problems.Try(config);
+        Tokenizer = _problems.Try(tokenizer);
+        Card = _problems.Try(card);
+        using (var checkpoint = _problems.Try(weights)) ReadContents(checkpoint);
         if (Config is not null && Tokenizer is not null) CompareTokenizer(Config, Tokenizer);
     }
 
@@ -75,7 +75,7 @@ public sealed class CheckpointInspection
     {
         if (checkpoint is null) return;
         WeightFiles = checkpoint.FileNames;
-        if (Config is not { } config || Try(() => new CheckpointWeights(checkpoint, config)) is not { } weights) return;
+        if (Config is not { } config || _problems.Try(() => new CheckpointWeights(checkpoint, config)) is not { } weights) return;
         Contents = CheckpointContents.Of(weights, config);
         if (ModelFaults.OfWeights(config, weights.Entries) is { } fault) _problems.Add($"{checkpoint.Source}: {fault}");
         NoteHeads(config, Contents);
@@ -97,21 +97,8 @@ public sealed class CheckpointInspection
 
     private void CompareTokenizer(EncoderConfig config, TextTokenizer tokenizer)
     {
-        _problems.AddRange(ModelFaults.OfTokenizer(config, tokenizer).Select(fault => $"{Name}: {fault}"));
+        foreach (var fault in ModelFaults.OfTokenizer(config, tokenizer)) _problems.Add($"{Name}: {fault}");
         if (config.VocabularySize - tokenizer.VocabularySize > LargestGoodVocabularyGap)
             _notes.Add($"The embedding has {config.VocabularySize} rows, the tokenizer {tokenizer.VocabularySize} entries: check that they belong together.");
-    }
-
-    private T? Try<T>(Func<T> read) where T : class
-    {
-        try
-        {
-            return read();
-        }
-        catch (Exception fault) when (fault is InvalidDataException or IOException or UnauthorizedAccessException or PlatformNotSupportedException)
-        {
-            _problems.Add(fault.Message);
-            return null;
-        }
     }
 }
