@@ -60,6 +60,7 @@ internal static class CommandLine
             TrainVerb.Create(terminal),
             PredictVerb.Create(terminal),
             ForwardVerb.Create(terminal),
+            GenerateVerb.Create(terminal),
             InfoVerb.Create(terminal),
             InspectVerb.Create(terminal),
             RescaleVerb.Create(terminal),

@@ -19,6 +19,8 @@ internal static partial class OptionNames
         ("AccuracyTolerance is", "--accuracy-tolerance is"), ("TestSet", "--test"),
         ("Epsilon holds", "--epsilon holds"), ("TopK holds", "--top-k holds"), ("Scale is", "--scale is"), ("Strength is", "--strength is"),
         ("Head.MaxEpochs", "--head-epochs"), ("Head.LearningRate", "--head-learning-rate"),
+        ("MaxNewTokens", "--max-new-tokens"), ("Temperature is", "--temperature is"), ("TopK is", "--top-k is"), ("TopP is", "--top-p is"),
+        ("RepetitionPenalty", "--repetition-penalty"), ("StopStrings has", "--stop has"),
         ("set Device or GpuDeviceId", "set --device"), ("Device is", "--device is"), ("Device says", "--device says"),
     ];
 

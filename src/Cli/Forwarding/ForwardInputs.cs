@@ -16,13 +16,13 @@ internal sealed class ForwardInputs
     private readonly string _path;
     private readonly JsonElement _root;
 
-    private ForwardInputs(string path, JsonElement root, EncoderConfig config, int? classCount)
+    private ForwardInputs(string path, JsonElement root, ForwardLimits limits)
     {
         (_path, _root) = (path, root);
         var ids = Rectangle("input_ids", null) ?? throw Bad("there are no input_ids; an array of rows of token ids was wanted");
         (RowCount, TokenCount, Ids) = (ids.Rows, ids.Columns, ids.Values);
-        if (TokenCount > config.MaxTokens) throw Bad($"input_ids has rows of {TokenCount} tokens; the model takes up to {config.MaxTokens}");
-        CheckRange("input_ids", Ids, config.VocabularySize);
+        if (TokenCount > limits.MaxTokens) throw Bad($"input_ids has rows of {TokenCount} tokens; the model takes up to {limits.MaxTokens}");
+        CheckRange("input_ids", Ids, limits.VocabularySize);
 
         var mask = Rectangle("attention_mask", (RowCount, TokenCount))
             ?? throw Bad("there is no attention_mask; rows of 1 (a token) and 0 (padding) were wanted");
@@ -33,10 +33,10 @@ internal sealed class ForwardInputs
                 throw Bad($"attention_mask row {row} has no 1; a row needs at least one token");
 
         TokenTypes = Rectangle("token_type_ids", (RowCount, TokenCount))?.Values;
-        if (TokenTypes is not null && config.TypeVocabularySize == 0)
-            throw Bad($"token_type_ids are given, and {config.ModelType} has no token types; leave them out");
-        if (TokenTypes is not null) CheckRange("token_type_ids", TokenTypes, config.TypeVocabularySize);
-        Labels = classCount is { } classes ? ClassLabels(classes) : TokenLabels(config.VocabularySize);
+        if (TokenTypes is not null && limits.TypeVocabularySize == 0)
+            throw Bad($"token_type_ids are given, and {limits.ModelType} has no token types; leave them out");
+        if (TokenTypes is not null) CheckRange("token_type_ids", TokenTypes, limits.TypeVocabularySize);
+        Labels = limits.ClassCount is { } classes ? ClassLabels(classes) : TokenLabels(limits.VocabularySize);
         if (Labels is not null && Labels.All(label => label == Ignored))
             throw Bad($"labels are all {Ignored}; give at least one that counts, or leave labels out");
     }
@@ -54,15 +54,14 @@ internal sealed class ForwardInputs
     /// <summary>rows × tokens; null when not given.</summary>
     public long[]? TokenTypes { get; }
 
-    /// <summary>rows × tokens for a masked language model, one a row for a classifier; null when not given.</summary>
+    /// <summary>rows × tokens for a language model, one a row for a classifier; null when not given.</summary>
     public long[]? Labels { get; }
 
     /// <summary>Reads a JSON file; fields of other names are passed over.</summary>
     /// <param name="path">The file.</param>
-    /// <param name="config">The network's sizes.</param>
-    /// <param name="classCount">The classes of a classifier; null for a masked language model.</param>
+    /// <param name="limits">What the network takes.</param>
     /// <exception cref="BadInputException">The file is not such JSON, or a value is out of the network's range.</exception>
-    public static ForwardInputs Read(string path, EncoderConfig config, int? classCount)
+    public static ForwardInputs Read(string path, ForwardLimits limits)
     {
         if (!File.Exists(path)) throw new BadInputException($"{path}: there is no such file; a JSON file with input_ids and attention_mask was wanted.");
         if (new FileInfo(path).Length > LargestFile) throw new BadInputException($"{path}: the file is larger than {LargestFile >> 20} MiB.");
@@ -70,7 +69,7 @@ internal sealed class ForwardInputs
         {
             using var document = JsonDocument.Parse(File.ReadAllBytes(path), Strict);
             return document.RootElement.ValueKind is JsonValueKind.Object
-                ? new ForwardInputs(path, document.RootElement, config, classCount)
+                ? new ForwardInputs(path, document.RootElement, limits)
                 : throw new BadInputException($"{path}: the JSON is no object; one with input_ids and attention_mask was wanted.");
         }
         catch (JsonException e)
@@ -81,6 +80,18 @@ internal sealed class ForwardInputs
 
     /// <summary>The ids on a device; the caller disposes the batch.</summary>
     public TokenBatch ToBatch(EncoderConfig config, Device device) => TokenBatch.FromArrays(Ids, Attended, TokenTypes, RowCount, config, device);
+
+    /// <summary>The ids as a decoder reads them; the caller disposes the batch.</summary>
+    public CausalBatch ToBatch(DecoderConfig config, Device device) => CausalBatch.FromArrays(Ids, Attended, RowCount, config, device);
+
+    /// <summary>Mean cross-entropy of each label given the tokens before it, in nats; null without labels.</summary>
+    /// <param name="logits">(rows, tokens, vocabulary).</param>
+    public double? MeanNextTokenLoss(Tensor logits)
+    {
+        if (Labels is null) return null;
+        using var scope = NewDisposeScope();
+        return NextTokenLoss.Mean(logits, tensor(Labels, [RowCount, TokenCount], dtype: int64, device: logits.device)).item<float>();
+    }
 
     /// <summary>Mean cross-entropy over the labels that count, in nats; null without labels.</summary>
     /// <param name="logits">(rows, tokens, vocabulary) or (rows, classes).</param>

@@ -10,19 +10,23 @@ internal sealed class Terminal
     // A file or pipe has no edge at which lines have to break.
     private const int WidthOfFiles = 240;
 
+    private readonly TextWriter _plainOutput;
     private readonly TextWriter _plainError;
     private readonly IAnsiConsole _output;
     private readonly IAnsiConsole _error;
 
     public Terminal(TextWriter output, TextWriter error)
     {
-        _plainError = error;
+        (_plainOutput, _plainError) = (output, error);
         _output = On(output);
         _error = On(error);
     }
 
     /// <summary>Shows a result.</summary>
     public void Show(IRenderable result) => _output.Write(result);
+
+    /// <summary>Writes a text as it is, at whatever width, with a line end; control characters, which a model may make up too, are shown as '?'.</summary>
+    public void Print(string text) => _plainOutput.WriteLine(string.Concat(text.Select(letter => char.IsControl(letter) && letter is not ('\n' or '\t') ? '?' : letter)));
 
     /// <summary>Says what is wrong with something, a line on standard error.</summary>
     public void Complain(string problem) => _plainError.WriteLine($"mlnet-lora: {Fault.OnOneLine(problem)}");

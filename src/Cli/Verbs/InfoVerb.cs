@@ -3,6 +3,7 @@ using MLNetLoRA.Cli.Input;
 using MLNetLoRA.Cli.Inspecting;
 using MLNetLoRA.Cli.Output;
 using MLNetLoRA.Modeling;
+using Spectre.Console;
 
 namespace MLNetLoRA.Cli.Verbs;
 
@@ -32,11 +33,21 @@ internal sealed class InfoVerb
     {
         var (name, json) = (parsed.GetValue(_base)!, parsed.GetValue(_json));
         OutputPaths.Check([("--json", json)], []);
+        if (Directory.Exists(name) && DecoderConfig.IsDecoder(name))
+        {
+            var decoder = InfoDecoderSummary.Of(name, DecoderInspection.OfFolder(name));
+            return Tell(json, decoder, InfoDecoderTable.Of(decoder), decoder.Problems);
+        }
         var info = InfoSummary.Of(name, Inspect(name));
+        return Tell(json, info, InfoTable.Of(info), info.Problems);
+    }
+
+    private int Tell<T>(string? json, T info, Table table, IReadOnlyList<string> problems)
+    {
         JsonReport.Write(json, info);
-        _terminal.Show(InfoTable.Of(info));
-        foreach (var problem in info.Problems) _terminal.Complain(problem);
-        return info.Usable ? CommandLine.Done : CommandLine.BadInput;
+        _terminal.Show(table);
+        foreach (var problem in problems) _terminal.Complain(problem);
+        return problems.Count == 0 ? CommandLine.Done : CommandLine.BadInput;
     }
 
     private static CheckpointInspection Inspect(string name)

@@ -40,6 +40,29 @@ public class ForwardVerbTests(TinyBase tiny)
             Assert.Equal(JsonValueKind.Null, json.GetProperty("mean_loss").ValueKind);
     }
 
+    [Theory]
+    [InlineData("llama3", 64L)]
+    [InlineData("mistral", 40L)]
+    [InlineData("qwen2", 31L)]
+    public void Forward_ReferenceDecoder_GivesReferenceTensorsAndLoss(string family, long tokens)
+    {
+        var reference = SharedData.Path("decoder-parity", family);
+        using var folder = new TemporaryFolder();
+        var output = folder.File("out.safetensors");
+
+        var json = Run.Json(folder.File("run.json"), "forward", "--base", reference, "--inputs", Path.Combine(reference, "expected.json"), "--out", output);
+
+        using var scope = NewDisposeScope();
+        using var expected = Checkpoint.Open(Path.Combine(reference, "expected.safetensors"));
+        using var actual = Checkpoint.Open(output);
+        using var inputs = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(reference, "expected.json")));
+        var mask = inputs.RootElement.GetProperty("attention_mask").EnumerateArray().SelectMany(row => row.EnumerateArray());
+        var attended = tensor(mask.Select(one => one.GetInt32() == 1).ToArray(), [3L, tokens, 1L], dtype: @bool, device: CPU);
+        foreach (var name in new[] { "logits", "last_hidden_state" })
+            Assert.InRange((expected.Read(name) - actual.Read(name)).abs().masked_select(attended).max().item<float>(), 0, 2e-5);
+        Assert.Equal(inputs.RootElement.GetProperty("mean_loss").GetDouble(), json.GetProperty("mean_loss").GetDouble(), 1e-5);
+    }
+
     [Fact]
     public void Forward_ReferenceAdapter_GivesReferenceLogits()
     {
@@ -141,8 +164,10 @@ public class ForwardVerbTests(TinyBase tiny)
 
         Run.Of(With(folder.File("absent"))).AssertRefused("absent: no such folder.");
         Run.Of(With(folder.FullName)).AssertRefused("config.json: there is no such file");
-        folder.Write("config.json", """{"model_type": "llama"}""");
-        Run.Of(With(folder.FullName)).AssertRefused("model_type is 'llama'; supported are roberta, bert, xlm-roberta, distilbert, electra.");
+        folder.Write("config.json", """{"model_type": "llama", "hidden_size": 0}""");
+        Run.Of(With(folder.FullName)).AssertRefused("vocab_size is missing. num_hidden_layers is missing.");
+        folder.Write("config.json", """{"model_type": "gemma"}""");
+        Run.Of(With(folder.FullName)).AssertRefused("model_type is 'gemma'; supported are roberta, bert, xlm-roberta, distilbert, electra.");
         File.Copy(tiny.Config, folder.File("config.json"), overwrite: true);
         Run.Of(With(folder.FullName)).AssertRefused("there is no model.safetensors");
         folder.Write("pytorch_model.bin", "");

@@ -40,6 +40,31 @@ public class InfoVerbTests
     }
 
     [Fact]
+    public void Info_Decoder_WritesItsOwnFields()
+    {
+        using var folder = new TemporaryFolder();
+
+        var json = Run.Json(folder.File("info.json"), "info", "--base", SharedData.Path("stories260K"));
+
+        Assert.Equal((true, "llama"), (json.GetProperty("usable").GetBoolean(), json.GetProperty("family").GetString()));
+        Assert.Equal(
+            """{"layers":5,"hidden":64,"heads":8,"key_value_heads":4,"head_size":8,"intermediate":172,"vocabulary":512,"max_tokens":512,"sliding_window":null,"tied_head":true}""",
+            JsonSerializer.Serialize(json.GetProperty("sizes")));
+        // Embedding 512 × 64; a layer has q and o 64 × 64, k and v 32 × 64, three maps 172 × 64, two norms; a norm at the end.
+        const int Layer = 2 * 64 * 64 + 2 * 32 * 64 + 3 * 172 * 64 + 2 * 64;
+        Assert.Equal([512 * 64 + 5 * Layer + 64, 512 * 64, 5 * Layer + 64, 0], json.GetProperty("parameters").EnumerateObject().Select(part => part.Value.GetInt32()));
+        Assert.Equal("SentencePiece BPE", json.GetProperty("tokenizer").GetProperty("kind").GetString());
+        Assert.Equal(
+            ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"],
+            json.GetProperty("lora_targets").EnumerateArray().Select(target => target.GetProperty("target").GetString()));
+
+        var broken = Run.Of("info", "--base", SharedData.Path("decoder-parity", "mistral"));
+        Assert.Equal(CommandLine.BadInput, broken.ExitCode);
+        Assert.Contains("no tokenizer here", broken.Error, StringComparison.Ordinal);
+        Assert.Contains("window 7", broken.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Info_MiniEncoder_IsUsable()
     {
         var run = Run.Of("info", "--base", "mini-encoder");
