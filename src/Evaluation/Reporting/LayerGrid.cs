@@ -9,12 +9,14 @@ namespace MLNetLoRA.Evaluation;
 /// <param name="Counts">Intruders, one row a map, one value a layer; NaN where a layer has no such map.</param>
 internal sealed partial record LayerGrid(IReadOnlyList<string> Layers, IReadOnlyList<string> Maps, IReadOnlyList<IReadOnlyList<double>> Counts)
 {
-    public static LayerGrid Of(IReadOnlyList<SpectralFinding> matrices)
+    public static LayerGrid Of(IReadOnlyList<SpectralFinding> matrices) => Of(matrices.Select(matrix => (matrix.Name, matrix.Intruders.Count)));
+
+    public static LayerGrid Of(IEnumerable<(string Name, int Intruders)> matrices)
     {
-        var places = matrices.Select(matrix => (Place: PlaceOf(matrix.Name), matrix.Intruders.Count)).ToList();
+        var places = matrices.Select(matrix => (Place: PlaceOf(matrix.Name), matrix.Intruders)).ToList();
         var layers = places.Select(one => one.Place.Layer).Distinct().Order().ToList();
         var maps = places.Select(one => one.Place.Map).Distinct().ToList();
-        var counts = places.GroupBy(one => one.Place).ToDictionary(group => group.Key, group => (double)group.Sum(one => one.Count));
+        var counts = places.GroupBy(one => one.Place).ToDictionary(group => group.Key, group => (double)group.Sum(one => one.Intruders));
         return new LayerGrid(
             [.. layers.Select(layer => layer < 0 ? "–" : layer.ToString(CultureInfo.InvariantCulture))], maps,
             [.. maps.Select(map => (double[])[.. layers.Select(layer => counts.GetValueOrDefault((layer, map), double.NaN))])]);
