@@ -66,6 +66,7 @@ internal static class CommandLine
             RescaleVerb.Create(terminal),
             ForgetVerb.Create(terminal),
             ContinualVerb.Create(terminal),
+            StudyVerb.Create(terminal),
         };
 
     private static string UsageFault(ParseResult parsed, Command root)
