@@ -49,16 +49,19 @@ public sealed record StudySettings
     /// The trainings of arXiv 2410.21228: full fine-tuning and LoRA of rank 1, 8 and 64 over learning rates, LoRA of rank 1, 2, 4, 8, 16 and 64
     /// with alpha 2 · rank and with alpha 8, and only B with an orthonormal A.
     /// </summary>
-    /// <remarks>alpha times rate is the same everywhere, as in the paper. Repairs are measured for full, rank 1, 8 and 64; growth for full and rank 8.</remarks>
+    /// <remarks>
+    /// Rates are half, once, twice and four times what the base's card recommends; alpha times rate is the same for all ranks, as in the paper.
+    /// Repairs are measured for full, rank 1, 8 and 64; growth for full and rank 8.
+    /// </remarks>
     /// <param name="model">Its card says the rates.</param>
     public static IReadOnlyList<StudyVariant> PaperVariants(PretrainedModel model)
     {
         ArgumentNullException.ThrowIfNull(model);
-        // The first is the one at which repairs are measured.
-        double[] sweep = [1, 0.25, 0.5, 2];
+        // At the first, repairs and growth are measured; LoRA's is one at which intruders appear.
+        double[] fullSweep = [1, 0.5, 2, 4], sweep = [2, 1, 0.5, 4];
         var full = new StudyVariant(StudyTuning.Full)
         {
-            LearningRates = [.. sweep.Select(factor => factor * model.Card.FullLearningRate)], MeasuresRepair = true, MeasuresGrowth = true,
+            LearningRates = [.. fullSweep.Select(factor => factor * model.Card.FullLearningRate)], MeasuresRepair = true, MeasuresGrowth = true,
         };
         int[] ranks = [1, 2, 4, 8, 16, 64];
         var tunings = ranks.Select(rank => StudyTuning.Lora(rank)).Concat(ranks.Select(rank => StudyTuning.Lora(rank, 8))).Append(StudyTuning.Lora(8, trainsOnlyB: true));

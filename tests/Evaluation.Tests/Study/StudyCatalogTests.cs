@@ -88,16 +88,17 @@ public sealed class StudyCatalogTests : IDisposable
     {
         var settings = Studies.Settings with
         {
-            Variants = [new(StudyTuning.Lora(2, alpha: 1e6)) { LearningRates = [1000, 1e-8] }], Seeds = [1],
-            Training = Studies.Settings.Training with { MaxGradientNorm = null },
+            // A step multiplies every matrix by 1 - rate · decay: at the first rate float32's range ends within the epochs, at the second nothing happens.
+            Variants = [new(StudyTuning.Full) { LearningRates = [1000, 1e-6] }], Seeds = [1],
+            Training = Studies.Settings.Training with { MaxGradientNorm = null, WeightDecay = 1000, WarmupRatio = 0, MaxEpochs = 20 },
         };
 
         var report = Studies.Run(_ml, settings);
 
-        Assert.Equal(1e-8, Assert.Single(report.Runs).LearningRate);
+        Assert.Equal(1e-6, Assert.Single(report.Runs).LearningRate);
         var failure = Assert.Single(report.Failures);
-        Assert.Equal((StudyTuning.Lora(2, 1e6), 1000.0, 1), (failure.Tuning, failure.LearningRate, failure.Seed));
-        Assert.Contains("1000", failure.Reason, StringComparison.Ordinal);
+        Assert.Equal((StudyTuning.Full, 1000.0, 1), (failure.Tuning, failure.LearningRate, failure.Seed));
+        Assert.Contains("Lower LearningRate", failure.Reason, StringComparison.Ordinal);
     }
 
     [Fact]
