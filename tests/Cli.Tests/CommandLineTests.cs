@@ -5,8 +5,8 @@ namespace MLNetLoRA.Cli.Tests;
 public class CommandLineTests
 {
     [Theory]
-    [InlineData("", "The verb is missing; use one of: train, predict, forward, generate, info, inspect, rescale, forget, continual.")]
-    [InlineData("merge", "There is no verb 'merge'; use one of: train, predict, forward, generate, info, inspect, rescale, forget, continual.")]
+    [InlineData("", "The verb is missing; use one of: train, predict, forward, generate, info, inspect, rescale, forget, continual, study.")]
+    [InlineData("merge", "There is no verb 'merge'; use one of: train, predict, forward, generate, info, inspect, rescale, forget, continual, study.")]
     [InlineData("train", "Option '--task' is required.")]
     [InlineData("train --task causal --base b --data d", "--task is 'causal'; use classify or masked.")]
     [InlineData("train --task classify --base b --data d --method dora", "--method is 'dora'; use lora or full.")]
@@ -69,7 +69,7 @@ public class CommandLineTests
 
         Assert.Equal((CommandLine.Done, ""), (run.ExitCode, run.Error));
         Assert.Contains("mlnet-lora [command]", run.Output);
-        foreach (var verb in new[] { "train", "predict", "forward", "generate", "inspect", "rescale" }) Assert.Contains($"\n  {verb} ", run.Output);
-        foreach (var verb in new[] { "forget", "merge" }) Assert.DoesNotContain($"\n  {verb} ", run.Output);
+        foreach (var verb in new[] { "train", "predict", "forward", "generate", "inspect", "rescale", "forget", "continual", "study" }) Assert.Contains($"\n  {verb} ", run.Output);
+        foreach (var verb in new[] { "doctor", "merge" }) Assert.DoesNotContain($"\n  {verb} ", run.Output);
     }
 }

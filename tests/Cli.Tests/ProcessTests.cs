@@ -25,7 +25,7 @@ public class ProcessTests(TinyBase tiny)
         var (code, output, error) = Run("guess");
 
         Assert.Equal((2, ""), (code, output));
-        Assert.Equal("mlnet-lora: There is no verb 'guess'; use one of: train, predict, forward, generate, info, inspect, rescale, forget, continual. See mlnet-lora --help.", error.Trim());
+        Assert.Equal("mlnet-lora: There is no verb 'guess'; use one of: train, predict, forward, generate, info, inspect, rescale, forget, continual, study. See mlnet-lora --help.", error.Trim());
     }
 
     [Fact]
