@@ -11,7 +11,8 @@ internal sealed class StateChanges(
 {
     /// <inheritdoc/>
     public IReadOnlyList<string> Names { get; } =
-        [.. NetworkShapes.Projections(config).Select(matrix => matrix.Key).Where(name => tuned.ContainsKey(KeyOf(name)) || factors.ContainsKey(name))];
+        [.. NetworkShapes.Projections(config).Select(matrix => matrix.Key).Where(name => tuned.ContainsKey(KeyOf(name)) || factors.ContainsKey(name))
+            .Order(NaturalOrder.Instance)];
 
     /// <inheritdoc/>
     public IReadOnlyDictionary<string, string> Skipped { get; } = tuned.Keys

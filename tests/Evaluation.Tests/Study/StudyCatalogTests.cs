@@ -16,6 +16,7 @@ public sealed class StudyCatalogTests : IDisposable
     [Fact]
     public void RunStudy_EachRun_HasTheNumbersOfAModelMeasuredByItself()
     {
+        var held = SharedWeights.HeldCount;         // by models that other tests keep
         var report = Studies.Run(_ml, Studies.Settings);
 
         Assert.Equal(6, report.Runs.Count);
@@ -24,7 +25,7 @@ public sealed class StudyCatalogTests : IDisposable
         Assert.Equal(3, report.Points.Count);
         Assert.All(report.Points, point => Assert.Equal(2, point.Runs));
         Assert.Equal(report.Runs.Where(run => run.Tuning == StudyTuning.Full).Average(run => run.Forgetting), report.Points[0].Forgetting, 12);
-        Assert.Equal(0, SharedWeights.HeldCount);
+        Assert.Equal(held, SharedWeights.HeldCount);
 
         // What was asked of the first rate and seed, and of nothing else.
         var asked = Assert.Single(report.Runs, run => run.Repair is not null);
