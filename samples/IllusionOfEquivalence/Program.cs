@@ -42,7 +42,9 @@ static int Run(Arguments arguments)
     // ---- 1. Data: a task to learn, and English that the base was pretrained on texts like. ----
     var train = Load("definitions-train.tsv", size.TrainingRows);
     var test = Load("definitions-test.tsv", size.TestRows);
-    RetentionCorpus[] retention = [new("retention", Documents("retention.txt"))];
+    // Every second document measures what is forgotten; the others are what the balanced repair may read.
+    var documents = Documents("retention.txt");
+    RetentionCorpus[] retention = [new("retention", [.. documents.Where((_, place) => place % 2 == 0)])];
 
     // ---- 2. What is trained, and what is measured of each model. ----
     var settings = new StudySettings
@@ -59,6 +61,8 @@ static int Run(Arguments arguments)
         },
         Forgetting = new ForgettingOptions { Positions = size.Positions, MaxTokens = 64, Device = arguments.Device },
         Repair = new RepairCurveOptions { Scales = size.Scales },
+        BalanceTexts = [.. documents.Where((_, place) => place % 2 == 1)],
+        BalanceStrengths = size.Strengths,
         RunsFolder = arguments.Runs,
         Progress = new StudyConsole(),
     };

@@ -22,7 +22,7 @@ internal sealed partial record StudyFile : SettingsPart
         ("Training: MaxEpochs", "training.epochs"), ("MaxEpochs", "training.epochs"), ("BatchSize", "batch_size"), ("MaxTokens", "max_tokens"), ("LearningRates", "learning_rates"),
         ("LearningRate", "learning_rates"), ("Lora.Rank", "rank"), ("Lora.Alpha", "alpha"), ("TargetModules", "targets"), ("Lora.TargetModules", "targets"),
         ("Variants", "variants"), ("Seeds", "seeds"), ("Positions", "positions"), ("Scales", "scales"), ("AccuracyTolerance", "accuracy_tolerance"), ("TopK", "top_k"),
-        ("Epsilon", "epsilon"), ("Forgetting", "forgetting"), ("Spectral", "spectral"), ("Repair", "repair"), ("RunsFolder", "--runs"), ("Device", "--device"),
+        ("Epsilon", "epsilon"), ("BalanceStrengths", "repair.balance_strengths"), ("Forgetting", "forgetting"), ("Spectral", "spectral"), ("Repair", "repair"), ("RunsFolder", "--runs"), ("Device", "--device"),
     ];
 
     /// <summary>A checkpoint folder, or mini-encoder.</summary>
@@ -74,7 +74,7 @@ internal sealed partial record StudyFile : SettingsPart
     public static string PathFrom(string settings, string path) => Path.Combine(Path.GetDirectoryName(settings) ?? "", path);
 
     /// <summary>The settings as the library takes them.</summary>
-    public StudySettings ToSettings(PretrainedModel model, string? runs, string? device)
+    public StudySettings ToSettings(PretrainedModel model, IReadOnlyList<string> balanceTexts, string? runs, string? device)
     {
         var (defaults, training, forgetting, spectral) = (new StudySettings(), new TextClassificationOptions(), new ForgettingOptions(), new StudySettings().Spectral);
         return defaults with
@@ -98,6 +98,8 @@ internal sealed partial record StudyFile : SettingsPart
             {
                 Scales = Repair.Scales ?? defaults.Repair.Scales, AccuracyTolerance = Repair.AccuracyTolerance ?? defaults.Repair.AccuracyTolerance,
             },
+            BalanceTexts = balanceTexts,
+            BalanceStrengths = Repair.BalanceStrengths ?? defaults.BalanceStrengths,
             RunsFolder = runs,
         };
     }
@@ -105,6 +107,9 @@ internal sealed partial record StudyFile : SettingsPart
     /// <summary>Retention texts, read.</summary>
     public IReadOnlyList<RetentionCorpus> ReadRetention(string settings) =>
         [.. Retention.Select(texts => RetentionFile.Read(new CorpusArgument(texts.Name ?? Path.GetFileNameWithoutExtension(texts.Path), PathFrom(settings, texts.Path), texts.Weight)))];
+
+    /// <summary>What BalanceRetention may read; empty where no file is named.</summary>
+    public IReadOnlyList<string> ReadBalanceTexts(string settings) => Repair.BalanceTexts is { } path ? RetentionFile.Read(new CorpusArgument("balance", PathFrom(settings, path), null)).Texts : [];
 
     /// <summary>A library's message in the words of this file.</summary>
     public static string AsTyped(string message)

@@ -119,6 +119,12 @@ internal sealed record StudyRepairPart : SettingsPart
     /// <summary>What repairs multiply by.</summary>
     public IReadOnlyList<double>? Scales { get; init; }
 
+    /// <summary>A plain text file for BalanceRetention, other than those of 'retention'; without it that repair is left out.</summary>
+    public string? BalanceTexts { get; init; }
+
+    /// <summary>The strengths of BalanceRetention.</summary>
+    public IReadOnlyList<double>? BalanceStrengths { get; init; }
+
     /// <summary>How much accuracy a repair may cost.</summary>
     public double? AccuracyTolerance { get; init; }
 }

@@ -42,14 +42,14 @@ internal sealed class StudyVerb
         var (train, test) = (StudyFile.PathFrom(path, file.Task.Train), StudyFile.PathFrom(path, file.Task.Test));
         OutputPaths.Check(
             [("--out", report), ("--json", json)],
-            [("the settings", path), ("task.train", train), ("task.test", test), .. file.Retention.Select(texts => ("retention", (string?)StudyFile.PathFrom(path, texts.Path)))]);
+            [("the settings", path), ("task.train", train), ("task.test", test), ("repair.balance_texts", file.Repair.BalanceTexts is { } balance ? StudyFile.PathFrom(path, balance) : null), .. file.Retention.Select(texts => ("retention", (string?)StudyFile.PathFrom(path, texts.Path)))]);
         if (runs is not null) OutputPaths.CheckFolder(runs);
         TorchNativeLibrary.EnsureLoaded();
         VerbOptions.ChooseDevice(parsed.GetValue(_device)!);
         var (training, judging) = (View(file.Task, train, file.Task.Limit), View(file.Task, test, limit: null));
-        var corpora = file.ReadRetention(path);
+        var (corpora, balanceTexts) = (file.ReadRetention(path), file.ReadBalanceTexts(path));
         var model = BaseModel.OpenPretrained(file.Base == BaseModel.MiniEncoder ? file.Base : StudyFile.PathFrom(path, file.Base));
-        var settings = file.ToSettings(model, runs, VerbOptions.DeviceOption(parsed.GetValue(_device)!));
+        var settings = file.ToSettings(model, balanceTexts, runs, VerbOptions.DeviceOption(parsed.GetValue(_device)!));
 
         var outcome = _terminal.Follow("Studying", progress =>
         {

@@ -20,6 +20,11 @@ internal static class EqualAccuracy
             SampleMean.StandardError([.. pairs.Select(pair => pair.Other - pair.Full)]), pairs.Count);
     }
 
+    /// <summary>What balancing leaves of a run's forgetting at an accuracy or better; null where it was not measured.</summary>
+    public static double? OfBalance(StudyRun run, double accuracy) => run.Balance.Count == 0 || run.Task.Accuracy < accuracy
+        ? null
+        : LeastForgetting([(run.Task.Accuracy, run.Forgetting), .. run.Balance.Select(point => (point.Task.Accuracy, point.Forgetting))], accuracy);
+
     /// <summary>The least forgetting at an accuracy or better, on straight lines between neighbouring points.</summary>
     /// <param name="path">Points by learning rate; at least one is accurate enough.</param>
     /// <param name="accuracy">The accuracy wanted.</param>

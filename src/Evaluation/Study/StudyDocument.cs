@@ -70,13 +70,21 @@ internal static class StudyDocument
                 [.. report.Failures.Select(failure => (string[])[failure.Tuning.Name, Invariant($"{failure.LearningRate:G3}"), Invariant($"{failure.Seed}"), failure.Reason])]);
     }
 
-    private static ReportTable Repairs(StudyRun run, RepairCurve curve) => new(
-        Invariant($"Repairs of {run.Tuning.Name}, rate {run.LearningRate:G3}, seed {run.Seed}: forgetting {curve.Unscaled.Forgetting:F3} nats untouched. {curve.Conclusion}"),
-        ["method", "strength at equal accuracy", "forgetting", "of untouched"],
-        [.. curve.AtEqualTask.Select(equal => (string[])
+    private static ReportTable Repairs(StudyRun run, RepairCurve curve)
+    {
+        List<IReadOnlyList<string>> rows =
         [
-            RepairCurveMarkdown.Name(equal.Which), ReportNumbers.General(equal.Scale), ReportNumbers.Nats(equal.Forgetting), ReportNumbers.Share(equal.RelativeToUnscaled),
-        ])]);
+            .. curve.AtEqualTask.Select(equal => (string[])
+            [
+                RepairCurveMarkdown.Name(equal.Which), ReportNumbers.Nats(equal.Forgetting), ReportNumbers.Share(equal.RelativeToUnscaled),
+            ]),
+        ];
+        if (curve.UnscaledTask is { } task && EqualAccuracy.OfBalance(run, task.Accuracy - curve.AccuracyTolerance) is { } left)
+            rows.Add([StudyPictures.Balance, ReportNumbers.Nats(left), ReportNumbers.Share(left / run.Forgetting)]);
+        return new ReportTable(
+            Invariant($"Repairs of {run.Tuning.Name}, rate {run.LearningRate:G3}, seed {run.Seed}, at an accuracy of at most {curve.AccuracyTolerance} below the untouched model's; forgetting in nats per token. {curve.Conclusion}"),
+            ["method", "forgetting", "of untouched"], rows);
+    }
 
     private static string Setup(StudyReport report)
     {

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Microsoft.ML;
+using Microsoft.ML.Data;
 using MLNetLoRA.Modeling;
 using MLNetLoRA.Trainers;
 using MLNetLoRA.Transforms;
@@ -83,6 +84,7 @@ internal sealed class StudyExecution(
                 matrix.Name, matrix.Intruders.Count, matrix.IntruderEnergyShare, matrix.DeltaFrobenius, matrix.EffectiveRank))],
             Growth = plan.MeasuresGrowth ? Growth(plan) : [],
             Repair = plan.MeasuresRepair ? Repaired(plan, fitted) : null,
+            Balance = plan.MeasuresRepair && settings.BalanceTexts.Count > 0 ? Balanced(plan, fitted) : [],
             TrainingSeconds = fitted.TrainingReport.TrainingSeconds,
             Seconds = clock.Elapsed.TotalSeconds,
         };
@@ -97,7 +99,7 @@ internal sealed class StudyExecution(
         return trainer.Fit(rows.KeyedTraining);
     }
 
-    private (TaskMetric Task, ForgettingReport Forgetting) Tested(TextClassificationTransformer fitted)
+    private (TaskMetric Task, ForgettingReport Forgetting) Tested(ITransformer fitted)
     {
         var tuned = ModelParts.Find(fitted, settings.Training.ScoreColumnName);
         using var share = tuned.AcquireShare();
@@ -134,6 +136,24 @@ internal sealed class StudyExecution(
         {
             Forgetting = Forgetting, TestSet = testSet, LabelColumnName = settings.Training.LabelColumnName,
         });
+    }
+
+    private List<StudyBalance> Balanced(StudyPlan plan, TextClassificationTransformer fitted)
+    {
+        var points = new List<StudyBalance>();
+        var scored = fitted.Transform(rows.KeyedTraining);
+        foreach (var strength in settings.BalanceStrengths.Order())
+        {
+            Say(FormattableString.Invariant($"{plan.Name}: balance at {strength}"));
+            var options = new BalanceOptions
+            {
+                RetentionTexts = settings.BalanceTexts, Strength = strength, ScoreColumnName = settings.Training.ScoreColumnName, CancellationToken = settings.CancellationToken,
+            };
+            using var balanced = ml.Transforms.BalanceRetention(options).Fit(scored);
+            var (task, forgetting) = Tested(new TransformerChain<ITransformer>(fitted, balanced));
+            points.Add(new StudyBalance(strength, task, forgetting.Forgetting, forgetting.StandardError));
+        }
+        return points;
     }
 
     private ForgettingOptions Forgetting => settings.Forgetting with { CancellationToken = settings.CancellationToken };

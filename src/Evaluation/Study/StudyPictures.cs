@@ -6,6 +6,9 @@ namespace MLNetLoRA.Evaluation;
 /// <summary>The pictures of a study.</summary>
 internal static class StudyPictures
 {
+    /// <summary>What BalanceRetention is called beside the methods of a repair curve.</summary>
+    public const string Balance = "balance";
+
     private static readonly (string Name, Func<StudyTuning, bool> IsMeant)[] Groups =
     [
         ("full", tuning => tuning == StudyTuning.Full), ("LoRA, α 2r", StudyEvidence.IsLora),
@@ -27,14 +30,18 @@ internal static class StudyPictures
     }
 
     private static ReportPicture Rates(StudyReport report) => ReportPictures.Lines(
-        "Task accuracy against forgetting, over learning rates", "One line a way of fine-tuning, one point a learning rate, means over seeds; ways with a single rate are points.",
+        "Task accuracy against forgetting, over learning rates", "One line a way of fine-tuning, one point a learning rate, means over seeds: the upper left is best. Of LoRA the ways with several rates.",
         "forgetting (nats per token)", "test accuracy (share of rows)",
-        [.. report.Points.GroupBy(point => point.Tuning).Where(group => group.Count() > 1 || group.Key == StudyTuning.Full).Select(group => new ReportLine(
-            group.Key.Name, [.. group.OrderBy(point => point.LearningRate).Select(point => new ReportPoint(point.Forgetting, point.Accuracy))]))
-            is { } lines && lines.Any() ? lines : All(report)]);
+        [.. Swept(report).Select(group => new ReportLine(
+            group.Key.Name, [.. group.OrderBy(point => point.LearningRate).Select(point => new ReportPoint(point.Forgetting, point.Accuracy))]))]);
 
-    private static IEnumerable<ReportLine> All(StudyReport report) =>
-        report.Points.Select(point => new ReportLine(point.Tuning.Name, [new ReportPoint(point.Forgetting, point.Accuracy)]));
+    // Where nothing was swept, everything is shown.
+    private static List<IGrouping<StudyTuning, StudyPoint>> Swept(StudyReport report)
+    {
+        var all = report.Points.GroupBy(point => point.Tuning).ToList();
+        var swept = all.Where(group => group.Count() > 1 || group.Key == StudyTuning.Full).ToList();
+        return swept.Count > 0 ? swept : all;
+    }
 
     private static ReportPicture Runs(StudyReport report, string title, string description, string axis, Func<StudyRun, double> of) => ReportPictures.Points(
         title, description, axis, "forgetting (nats per token)",
@@ -74,8 +81,12 @@ internal static class StudyPictures
     private static ReportPicture Repairs(StudyRun run, RepairCurve curve) => ReportPictures.Lines(
         Invariant($"Repairs of {run.Tuning.Name}, rate {run.LearningRate:G3}"), "Task accuracy against forgetting, one line a method, one point a strength: the upper left is best.",
         "forgetting (nats per token)", "test accuracy (share of rows)",
-        [.. curve.Points.GroupBy(point => point.Which).Select(group => new ReportLine(
-            RepairCurveMarkdown.Name(group.Key), [.. group.Select(point => new ReportPoint(point.Forgetting, point.Accuracy ?? double.NaN))]))]);
+        [
+            .. curve.Points.GroupBy(point => point.Which).Select(group => new ReportLine(
+                RepairCurveMarkdown.Name(group.Key), [.. group.Select(point => new ReportPoint(point.Forgetting, point.Accuracy ?? double.NaN))])),
+            .. run.Balance.Count == 0 ? Array.Empty<ReportLine>() : [new ReportLine(
+                Balance, [new ReportPoint(run.Forgetting, run.Task.Accuracy), .. run.Balance.Select(point => new ReportPoint(point.Forgetting, point.Task.Accuracy))])],
+        ]);
 
     // One of full fine-tuning, one of LoRA: the run with most intruders.
     private static IEnumerable<StudyRun> Shown(StudyReport report) => report.Runs.Where(run => run.Matrices.Count > 0)

@@ -43,6 +43,9 @@ public sealed record StudyRun
     /// <summary>What repairs give back; null where that was not asked for.</summary>
     public required RepairCurve? Repair { get; init; }
 
+    /// <summary>What BalanceRetention gives back, by strength; empty where that was not asked for.</summary>
+    public required IReadOnlyList<StudyBalance> Balance { get; init; }
+
     /// <summary>How long training took.</summary>
     public required double TrainingSeconds { get; init; }
 

@@ -47,7 +47,11 @@ internal sealed class StudyRunKey
             Forgetting = new { forgetting.Measure, forgetting.Positions, MaxTokens = forgetting.EffectiveMaxTokens(_model), forgetting.Seed },
             _settings.Spectral,
             Repair = plan.MeasuresRepair
-                ? new { _settings.Repair.Methods, _settings.Repair.Scales, _settings.Repair.AccuracyTolerance, _settings.Repair.Epsilon, _settings.Repair.TopK }
+                ? new
+                {
+                    _settings.Repair.Methods, _settings.Repair.Scales, _settings.Repair.AccuracyTolerance, _settings.Repair.Epsilon, _settings.Repair.TopK,
+                    _settings.BalanceTexts, Strengths = _settings.BalanceTexts.Count > 0 ? _settings.BalanceStrengths : [],
+                }
                 : null,
         });
         return Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(rests)))[..Digits];

@@ -33,6 +33,14 @@ public sealed record StudySettings
     /// <value>Default: scales 0, 0.3, 0.5, 0.7, 0.9 and 1, all else at its own default. Its Forgetting, TestSet and LabelColumnName are the study's and not read.</value>
     public RepairCurveOptions Repair { get; init; } = new() { Scales = [0, 0.3, 0.5, 0.7, 0.9, 1] };
 
+    /// <summary>Texts that BalanceRetention is given, for variants whose repairs are measured.</summary>
+    /// <value>Others than the study's retention text, or nothing is learned of text that a repair has not seen; empty, the default, leaves it out.</value>
+    public IReadOnlyList<string> BalanceTexts { get; init; } = [];
+
+    /// <summary>The strengths at which it is measured.</summary>
+    /// <value>Each above 0, none twice; default 0.1, 0.2, 0.5, 1, 2, 5.</value>
+    public IReadOnlyList<double> BalanceStrengths { get; init; } = [0.1, 0.2, 0.5, 1, 2, 5];
+
     /// <summary>Where finished runs are kept, so that a study that was cut off goes on.</summary>
     /// <value>A folder, made where there is none; null, the default, keeps none. A run is found again by what it rests on: base, rows, texts and settings.</value>
     public string? RunsFolder { get; init; }
@@ -94,6 +102,9 @@ public sealed record StudySettings
         foreach (var fault in Forgetting.Faults(model, corpusCount).Concat(Forgetting.ColumnFaults())) yield return $"Forgetting: {fault}";
         foreach (var fault in Spectral.Faults()) yield return $"Spectral: {fault}";
         foreach (var fault in Repair.Faults()) yield return $"Repair: {fault}";
+        foreach (var (strength, count) in BalanceStrengths.CountBy(strength => strength))
+            if (count > 1) yield return $"BalanceStrengths holds {strength} {count} times; name it once.";
+        foreach (var strength in BalanceStrengths.Where(strength => !(strength > 0 && double.IsFinite(strength)))) yield return $"BalanceStrengths holds {strength}; use values above 0.";
         if (RunsFolder is { } folder && File.Exists(folder)) yield return $"RunsFolder is '{folder}', which is a file; name a folder.";
         if (!model.HasWeights) yield return $"'{model.Name}' has no pretrained weights, so there is nothing to be forgotten; give a checkpoint.";
     }

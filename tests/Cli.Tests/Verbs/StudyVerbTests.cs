@@ -15,6 +15,7 @@ public sealed class StudyVerbTests : IDisposable
         _folder.Write("train.tsv", TinyBase.Films(24));
         _folder.Write("test.tsv", TinyBase.Films(12));
         File.Copy(tiny.Text, _folder.File("fox.txt"));
+        _folder.Write("hare.txt", "A hare sat in the rain.\n\nIt was wet and it was cold.\n");
     }
 
     public void Dispose() => _folder.Dispose();
@@ -32,6 +33,7 @@ public sealed class StudyVerbTests : IDisposable
         Assert.Equal([0.001, 0.003], json.GetProperty("points").EnumerateArray().Select(point => point.GetProperty("learning_rate").GetDouble()));
         Assert.Equal(2, json.GetProperty("runs").GetArrayLength());
         Assert.Equal([0.5, 1.0], json.GetProperty("runs")[1].GetProperty("repair").GetProperty("points").EnumerateArray().Select(point => point.GetProperty("scale").GetDouble()).Distinct());
+        Assert.Equal(0.5, json.GetProperty("runs")[1].GetProperty("balance")[0].GetProperty("strength").GetDouble());
         Assert.Contains("<svg", File.ReadAllText(page), StringComparison.Ordinal);
         Assert.Equal(2, Directory.GetFiles(runs).Length);
 
@@ -60,6 +62,8 @@ public sealed class StudyVerbTests : IDisposable
         Refused("at $.seeds[0]", settings => settings["seeds"] = new JsonArray("one"));
         Refused("'retention' is empty", settings => settings["retention"] = new JsonArray());
         Refused("nowhere.tsv", settings => settings["task"]!["test"] = "nowhere.tsv");
+        Refused("none.txt", settings => settings["repair"]!["balance_texts"] = "none.txt");
+        Refused("repair.balance_strengths holds -1", settings => settings["repair"]!["balance_strengths"] = new JsonArray(-1));
         Refused("nowhere.txt", settings => settings["retention"]![0]!["path"] = "nowhere.txt");
         Refused("no such folder", settings => settings["base"] = "nowhere");
         Refused("there is no column 'Body'", settings => settings["task"]!["text"] = "Body");
@@ -94,7 +98,7 @@ public sealed class StudyVerbTests : IDisposable
           "training": { "epochs": 2, "batch_size": 8 },
           "forgetting": { "positions": 20, "max_tokens": 16 },
           "spectral": { "top_k": [4], "epsilon": [0.5, 0.8] },
-          "repair": { "scales": [0.5, 1] }
+          "repair": { "scales": [0.5, 1], "balance_texts": "hare.txt", "balance_strengths": [0.5] }
         }
         """)!;
 

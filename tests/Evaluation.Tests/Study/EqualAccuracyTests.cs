@@ -14,6 +14,18 @@ public sealed class EqualAccuracyTests
     }
 
     [Fact]
+    public void OfBalance_StartsAtTheUntouchedModel()
+    {
+        StudyBalance[] points = [new(1, new TaskMetric(0.7, 1), 0.2, 0.01), new(2, new TaskMetric(0.5, 1), 0.1, 0.01)];
+        var run = Studies.Made(StudyTuning.Lora(8), 1e-3, 1, 0.8, 0.6, 4, balance: points);
+
+        Assert.Equal(0.4, EqualAccuracy.OfBalance(run, 0.75)!.Value, 12);
+        Assert.Equal(0.15, EqualAccuracy.OfBalance(run, 0.6)!.Value, 12);
+        Assert.Null(EqualAccuracy.OfBalance(run, 0.81));
+        Assert.Null(EqualAccuracy.OfBalance(run with { Balance = [] }, 0.5));
+    }
+
+    [Fact]
     public void Compare_TwoSeeds_PairsThemAtTheAccuracyThatBothReach()
     {
         var lora = StudyTuning.Lora(8);

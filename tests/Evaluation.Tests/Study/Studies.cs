@@ -17,6 +17,8 @@ internal static class Studies
         Seeds = [1, 2],
         Training = CapitalTask.Options with { MaxEpochs = 2 },
         Forgetting = new ForgettingOptions { Positions = 80, MaxTokens = 40, Device = "cpu" },
+        BalanceTexts = [.. Enumerable.Range(0, 12).Select(n => $"Tale {n} tells of a hare that sat {n} hours in the rain.")],
+        BalanceStrengths = [0.5, 1e6],
         Repair = new RepairCurveOptions { Scales = [0.5, 1], Methods = [RepairMethod.All, RepairMethod.UniformGlobal] },
     };
 
@@ -36,13 +38,13 @@ internal static class Studies
     /// <summary>A run with four matrices whose counts at ε 0.9 are twice those at 0.5.</summary>
     public static StudyRun Made(
         StudyTuning tuning, double rate, int seed, double accuracy, double forgetting, int intruders, double norm = 1, double effectiveRank = 1, RepairCurve? repair = null,
-        IReadOnlyList<StudySnapshot>? growth = null) => new()
+        IReadOnlyList<StudySnapshot>? growth = null, IReadOnlyList<StudyBalance>? balance = null) => new()
     {
         Tuning = tuning, LearningRate = rate, Seed = seed, TrainLoss = 0.5, Task = new TaskMetric(accuracy, 1 - accuracy), Forgetting = forgetting, ForgettingError = 0.01,
         Counts = [new StudyCount(0.5, 10, intruders, intruders / 40.0), new StudyCount(0.9, 10, 2 * intruders, intruders / 20.0)],
         DeltaFrobenius = norm, EffectiveRank = effectiveRank,
         Matrices = [.. Enumerable.Range(0, 4).Select(n => new StudyMatrix($"layer.{n}.dense", intruders / 4, intruders / 40.0, norm / 2, effectiveRank))],
-        Growth = growth ?? [], Repair = repair, TrainingSeconds = 1, Seconds = 2,
+        Growth = growth ?? [], Repair = repair, Balance = balance ?? [], TrainingSeconds = 1, Seconds = 2,
     };
 
     public static StudyReport Of(params IReadOnlyList<StudyRun> runs) => StudyAnalysis.Of(Setup, runs, [], seconds: 1);

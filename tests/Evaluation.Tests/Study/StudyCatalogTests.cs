@@ -32,6 +32,11 @@ public sealed class StudyCatalogTests : IDisposable
         Assert.Equal((StudyTuning.Lora(2), 1e-2, 1), (asked.Tuning, asked.LearningRate, asked.Seed));
         Assert.Equal(asked.Forgetting, asked.Repair!.Unscaled.Forgetting, 1e-5);
         Assert.Equal(asked.Task.Accuracy, asked.Repair.UnscaledTask!.Accuracy);
+        // A very large strength takes the change of every matrix back, which is all that a LoRA changes of the trunk.
+        Assert.Equal([0.5, 1e6], asked.Balance.Select(point => point.Strength));
+        Assert.Equal(0, asked.Balance[1].Forgetting, 1e-3);
+        Assert.NotEqual(asked.Forgetting, asked.Balance[0].Forgetting);
+        Assert.All(report.Runs.Where(run => run != asked), run => Assert.Empty(run.Balance));
         Assert.Equal([1, 2], asked.Growth.Select(snapshot => snapshot.Epochs));
         Assert.True(asked.Growth[1].DeltaFrobenius > asked.Growth[0].DeltaFrobenius);
         Assert.Equal(["all runs"], report.Correlations.Select(correlation => correlation.Over).Distinct());
@@ -112,12 +117,13 @@ public sealed class StudyCatalogTests : IDisposable
             Training = new TextClassificationOptions { ValidationFraction = 0.1 },
             Spectral = new SpectralSettings { Epsilon = [2] },
             Repair = new RepairCurveOptions { Scales = [0.5, 0.5] },
+            BalanceStrengths = [0],
         }));
 
         foreach (var fault in new[]
         {
             "RunStudy: Variants holds 'full' 2 times", "LoRA r 0, α 0: Lora.Rank is 0", "full: LearningRates holds 0.001 2 times", "Seeds holds 1 2 times",
-            "Training has rows to validate on", "Spectral: Epsilon holds 2", "Repair: Scales holds 0.5 2 times",
+            "Training has rows to validate on", "Spectral: Epsilon holds 2", "Repair: Scales holds 0.5 2 times", "BalanceStrengths holds 0; use values above 0",
         })
             Assert.Contains(fault, error.Message, StringComparison.Ordinal);
     }
