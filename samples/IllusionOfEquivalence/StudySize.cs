@@ -14,5 +14,5 @@ internal sealed record StudySize(int TrainingRows, int TestRows, int Epochs, int
     public static StudySize Short { get; } = new(240, 120, 1, [1], 100, [0.7, 1], [0.5]);
 
     /// <summary>Enough to tell ways of training apart.</summary>
-    public static StudySize Full { get; } = new(2000, 1200, 4, [1, 2, 3], 1000, [0, 0.3, 0.5, 0.7, 0.9, 1], [0.1, 0.2, 0.5, 1, 2, 5]);
+    public static StudySize Full { get; } = new(1800, 1200, 4, [1, 2, 3], 800, [0, 0.3, 0.5, 0.7, 0.9, 1], [0.1, 0.2, 0.5, 1, 2, 5]);
 }

@@ -69,7 +69,7 @@ public class CommandLineTests
 
         Assert.Equal((CommandLine.Done, ""), (run.ExitCode, run.Error));
         Assert.Contains("mlnet-lora [command]", run.Output);
-        foreach (var verb in new[] { "train", "predict", "forward", "generate", "inspect", "rescale", "forget", "continual", "study" }) Assert.Contains($"\n  {verb} ", run.Output);
-        foreach (var verb in new[] { "doctor", "merge" }) Assert.DoesNotContain($"\n  {verb} ", run.Output);
+        foreach (var verb in new[] { "train", "predict", "forward", "generate", "info", "inspect", "rescale", "forget", "continual", "study" }) Assert.Contains($"\n  {verb} ", run.Output);
+        foreach (var verb in new[] { "merge", "guess" }) Assert.DoesNotContain($"\n  {verb} ", run.Output);
     }
 }

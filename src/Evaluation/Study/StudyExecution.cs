@@ -12,6 +12,9 @@ namespace MLNetLoRA.Evaluation;
 internal sealed class StudyExecution(
     MLContext ml, PretrainedModel model, LabelledTask rows, IDataView testSet, IReadOnlyList<RetentionCorpus> corpora, StudySettings settings)
 {
+    // What can be told apart in a picture.
+    private const int PicturedVectors = 64;
+
     private readonly IReadOnlyList<StudyPlan> _plans = StudyPlan.Of(model, settings);
     private readonly Device _device = ComputeDevice.Choose(settings.Training.Device, ml.GpuDeviceId, ml.FallbackToCpu, log: _ => { });
     private readonly List<StudyFailure> _failures = [];
@@ -85,6 +88,7 @@ internal sealed class StudyExecution(
             Growth = plan.MeasuresGrowth ? Growth(plan) : [],
             Repair = plan.MeasuresRepair ? Repaired(plan, fitted) : null,
             Balance = plan.MeasuresRepair && settings.BalanceTexts.Count > 0 ? Balanced(plan, fitted) : [],
+            Similarity = plan.MeasuresRepair ? Compared(fitted, spectrum) : null,
             TrainingSeconds = fitted.TrainingReport.TrainingSeconds,
             Seconds = clock.Elapsed.TotalSeconds,
         };
@@ -154,6 +158,12 @@ internal sealed class StudyExecution(
             points.Add(new StudyBalance(strength, task, forgetting.Forgetting, forgetting.StandardError));
         }
         return points;
+    }
+
+    private SingularVectorSimilarity Compared(TextClassificationTransformer fitted, SpectralReport spectrum)
+    {
+        var whole = ml.Model.CompareSingularVectors(fitted, spectrum.Matrices.MaxBy(matrix => matrix.Intruders.Count)!.Name);
+        return whole with { Cosines = [.. whole.Cosines.Take(PicturedVectors).Select(row => (double[])[.. row.Take(PicturedVectors).Select(cosine => Math.Round(cosine, 2))])] };
     }
 
     private ForgettingOptions Forgetting => settings.Forgetting with { CancellationToken = settings.CancellationToken };

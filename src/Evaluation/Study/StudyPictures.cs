@@ -27,6 +27,9 @@ internal static class StudyPictures
         foreach (var run in report.Runs)
             if (run.Repair is { UnscaledTask: not null } curve) yield return Repairs(run, curve);
         foreach (var run in Shown(report)) yield return Matrices(run);
+        foreach (var run in report.Runs)
+            if (run.Similarity is { } similarity)
+                yield return ReportPictures.Similarity(similarity with { Name = Invariant($"{similarity.Name} ({run.Tuning.Name}, rate {run.LearningRate:G3})") });
     }
 
     private static ReportPicture Rates(StudyReport report) => ReportPictures.Lines(

@@ -1,3 +1,5 @@
+using MLNetLoRA.Evaluation;
+
 namespace MLNetLoRA;
 
 /// <summary>Runs that differ in nothing but the seed, averaged.</summary>
@@ -49,10 +51,10 @@ public sealed record StudyPoint
             LearningRate = runs[0].LearningRate,
             Runs = runs.Count,
             Accuracy = accuracies.Average(),
-            AccuracyError = Evaluation.SampleMean.StandardError(accuracies),
+            AccuracyError = SampleMean.StandardError(accuracies),
             LogLoss = runs.Average(run => run.Task.LogLoss),
             Forgetting = forgettings.Average(),
-            ForgettingError = Evaluation.SampleMean.StandardError(forgettings),
+            ForgettingError = SampleMean.StandardError(forgettings),
             Intruders = runs.Average(run => run.Intruders),
             EnergyShare = runs.Average(run => run.EnergyShare),
             DeltaFrobenius = runs.Average(run => run.DeltaFrobenius),

@@ -41,6 +41,6 @@ public sealed record StudyReport
         return (document with { Sections = [.. sections.Where(section => section.Parts.Count > 0)] }).ToMarkdown();
     }
 
-    /// <summary>The numbers as one JSON object, names in snake_case, null for what there is not; single matrices are left out.</summary>
-    public string ToJson() => ReportJson.Of(this with { Runs = [.. Runs.Select(run => run with { Matrices = [] })] });
+    /// <summary>The numbers as one JSON object, names in snake_case, null for what there is not; single matrices and their pictures are left out.</summary>
+    public string ToJson() => ReportJson.Of(this with { Runs = [.. Runs.Select(run => run with { Matrices = [], Similarity = null })] });
 }

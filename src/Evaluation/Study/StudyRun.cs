@@ -46,6 +46,12 @@ public sealed record StudyRun
     /// <summary>What BalanceRetention gives back, by strength; empty where that was not asked for.</summary>
     public required IReadOnlyList<StudyBalance> Balance { get; init; }
 
+    /// <summary>
+    /// The leading singular vectors of the matrix with most intruders beside the base's, to two digits; null where no repair was asked for. In a
+    /// report's JSON it is left out.
+    /// </summary>
+    public required SingularVectorSimilarity? Similarity { get; init; }
+
     /// <summary>How long training took.</summary>
     public required double TrainingSeconds { get; init; }
 

@@ -1,5 +1,3 @@
-using MLNetLoRA.Modeling;
-
 namespace MLNetLoRA;
 
 /// <summary>All settings of RunStudy: which trainings, and what is measured of each.</summary>

@@ -44,7 +44,7 @@ internal static class Studies
         Counts = [new StudyCount(0.5, 10, intruders, intruders / 40.0), new StudyCount(0.9, 10, 2 * intruders, intruders / 20.0)],
         DeltaFrobenius = norm, EffectiveRank = effectiveRank,
         Matrices = [.. Enumerable.Range(0, 4).Select(n => new StudyMatrix($"layer.{n}.dense", intruders / 4, intruders / 40.0, norm / 2, effectiveRank))],
-        Growth = growth ?? [], Repair = repair, Balance = balance ?? [], TrainingSeconds = 1, Seconds = 2,
+        Growth = growth ?? [], Repair = repair, Balance = balance ?? [], Similarity = null, TrainingSeconds = 1, Seconds = 2,
     };
 
     public static StudyReport Of(params IReadOnlyList<StudyRun> runs) => StudyAnalysis.Of(Setup, runs, [], seconds: 1);

@@ -36,6 +36,10 @@ public sealed class StudyCatalogTests : IDisposable
         Assert.Equal([0.5, 1e6], asked.Balance.Select(point => point.Strength));
         Assert.Equal(0, asked.Balance[1].Forgetting, 1e-3);
         Assert.NotEqual(asked.Forgetting, asked.Balance[0].Forgetting);
+        var most = asked.Matrices.MaxBy(matrix => matrix.Intruders)!;
+        Assert.Equal(most.Name, asked.Similarity!.Name);
+        Assert.All(asked.Similarity.Cosines, row => Assert.All(row, cosine => Assert.InRange(cosine, 0, 1)));
+        Assert.Contains(report.ToDocument().Sections.SelectMany(section => section.Parts).OfType<ReportPicture>(), picture => picture.Title.Contains($"{most.Name} (LoRA r 2", StringComparison.Ordinal));
         Assert.All(report.Runs.Where(run => run != asked), run => Assert.Empty(run.Balance));
         Assert.Equal([1, 2], asked.Growth.Select(snapshot => snapshot.Epochs));
         Assert.True(asked.Growth[1].DeltaFrobenius > asked.Growth[0].DeltaFrobenius);
