@@ -1,7 +1,6 @@
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using MLNetLoRA.Cli.Forgetting;
-using MLNetLoRA.Cli.Input;
 
 namespace MLNetLoRA.Cli.Studying;
 
