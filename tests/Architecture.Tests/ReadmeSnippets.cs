@@ -38,4 +38,31 @@ internal static class ReadmeSnippets
         #endregion
         _ = trainer;
     }
+
+    public static void Intruders(MLContext ml, PretrainedModel roberta, IDataView train)
+    {
+        #region README: intruders
+        var repaired = ml.Transforms.Conversion.MapValueToKey("Label")
+            .Append(ml.MulticlassClassification.Trainers.LoraTextClassification(roberta, sentence1ColumnName: "Review"))
+            .Append(ml.Transforms.RescaleIntruderDimensions(scale: 0.7))
+            .Append(ml.Transforms.Conversion.MapKeyToValue("PredictedLabel"))
+            .Fit(train);
+
+        SpectralReport spectrum = ml.Model.InspectIntruders(repaired);
+        Console.WriteLine($"{spectrum.IntruderCount} intruder dimensions in {spectrum.Matrices.Count} matrices");
+        ml.Model.SaveAdapter(repaired, "reviews-lora");
+        #endregion
+    }
+
+    public static void Forgetting(MLContext ml, ITransformer model, IDataView train, string[] wikipedia, string[] news)
+    {
+        #region README: forgetting
+        ForgettingReport lost = ml.Model.EvaluateForgetting(model, wikipedia);
+        Console.WriteLine($"{lost.Forgetting:F3} ± {lost.StandardError:F3} nats per token forgotten");
+
+        // What balances must not judge: other texts than those above.
+        ITransformer balanced = ml.Transforms.BalanceRetention(news, strength: 0.5).Fit(model.Transform(train));
+        #endregion
+        _ = balanced;
+    }
 }
