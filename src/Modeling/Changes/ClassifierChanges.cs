@@ -19,6 +19,7 @@ public sealed class ClassifierChanges : IWeightChanges
     private readonly Dictionary<string, LoraFactors> _factors = [];     // adapter and corrections
     private readonly SharedWeights? _shared;
     private readonly BaseWeights? _stored;
+    private readonly IDisposable? _baseHold;        // whoever runs BaseModel finds its weights, also after the classifier has gone
 
     private ClassifierChanges(TextClassifier classifier, PretrainedModel model, IReadOnlyList<string>? classNames)
     {
@@ -26,6 +27,7 @@ public sealed class ClassifierChanges : IWeightChanges
         var projections = SequenceClassifier.Matrices(model.Config).Select(matrix => matrix.Key).ToList();
         try
         {
+            _baseHold = model.HoldWeights();
             if (classifier.Description.Lora is null) _stored = model.OpenUnchangedWeights();
             else _shared = SharedWeights.Acquire(model, classifier.Device);
             foreach (var (key, tensor) in classifier.Tuned)
@@ -49,7 +51,7 @@ public sealed class ClassifierChanges : IWeightChanges
     /// <inheritdoc/>
     public IReadOnlyDictionary<string, string> Skipped { get; }
 
-    /// <summary>The model that the classifier was fine-tuned from.</summary>
+    /// <summary>The model that the classifier was fine-tuned from; weights of a model file can be read until this object is disposed.</summary>
     public PretrainedModel BaseModel { get; }
 
     /// <summary>Whether the change is an adapter's, for <see cref="WriteAdapter"/>; otherwise all weights changed, for <see cref="WriteCheckpoint"/>.</summary>
@@ -147,6 +149,7 @@ public sealed class ClassifierChanges : IWeightChanges
         foreach (var factors in _factors.Values) factors.Dispose();
         _shared?.Dispose();
         _stored?.Dispose();
+        _baseHold?.Dispose();
     }
 
     private void Take(string name, TextClassifier classifier)

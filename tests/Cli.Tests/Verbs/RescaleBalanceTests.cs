@@ -73,6 +73,23 @@ public sealed class RescaleBalanceTests(TinyBase tiny) : IDisposable
         Assert.Equal(0.5, written.GetProperty("strength").GetDouble());
     }
 
+    // Without --base: the one in the model file is run after that was closed.
+    [Theory]
+    [InlineData("lora", "adapter_model.safetensors")]
+    [InlineData("full", "model.safetensors")]
+    public void Balance_ModelFile_IsWhatItsFilesGive(string method, string weights)
+    {
+        var (model, files) = (_folder.File("m.mlnet"), _folder.File("files"));
+        Run.Json(Json, [.. tiny.Train(), "--method", method, "--out", model]);
+        Run.Json(Json, ["rescale", "--model", model, "--scale", "1", .. ModelChanges.Settings, "--out", files]);
+
+        var ofModel = Run.Json(Json, [.. Balance("--model", model, _folder.File("a")).Except(["--base", tiny.Folder])]);
+        Run.Json(Json, Balance(method == "lora" ? "--adapter" : "--tuned", files, _folder.File("b")));
+
+        Assert.Contains(ofModel.GetProperty("matrices").EnumerateArray(), matrix => matrix.GetProperty("distance").GetDouble() > 0);
+        Assert.Equal(0, ModelChanges.Difference(_folder.File("a"), _folder.File("b"), weights));
+    }
+
     [Fact]
     public void Balance_StrengthZero_ReturnsTheWeightsToTheByte()
     {
