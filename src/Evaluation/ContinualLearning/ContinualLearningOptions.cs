@@ -17,7 +17,8 @@ public sealed record ContinualLearningOptions
     /// <summary>How each stage is trained.</summary>
     /// <value>
     /// Default: every setting at its own default. Text and label columns and the validation set are the tasks' own and not read here;
-    /// ValidationSet and InitialModel must be null.
+    /// ValidationSet and InitialModel must be null. Of a Seed, stages that go on from one another take it, the next number and so on, so that
+    /// each task's adapter begins with an A of its own.
     /// </value>
     public TextClassificationOptions Training { get; init; } = new();
 

@@ -123,6 +123,7 @@ internal sealed class ContinualRun
             ValidationFraction = task.ValidationSet is null ? _options.Training.ValidationFraction : 0,
             // In memory there is no folder to refer to.
             BaseStorage = BaseStorage.Embedded,
+            Seed = SeedOf(stage),
             Device = _device.ToString(),
             CancellationToken = _options.CancellationToken,
         };
@@ -131,6 +132,10 @@ internal sealed class ContinualRun
             : _trainers.FullFineTuningTextClassification(start, options);
         return LearnedStage.Fit(trainer, _options.Repair, rows.KeyedTraining);
     }
+
+    // Adapters that are merged one upon the other begin with an A of their own each: from one seed all would begin with the same rows, and look
+    // for what is new in the directions that the ones before have changed already. Apart, each is a first one.
+    private int? SeedOf(int stage) => _options.Training.Seed is { } seed && _options.Adapters is AdapterHandling.Merge ? unchecked(seed + stage) : _options.Training.Seed;
 
     private IEnumerable<FreshHeadScore> Judge(PretrainedModel state, List<LabelledTask> rows)
     {

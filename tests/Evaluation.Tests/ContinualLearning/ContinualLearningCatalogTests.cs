@@ -62,6 +62,19 @@ public sealed class ContinualLearningCatalogTests
     }
 
     [Fact]
+    public void ContinualLearning_MergingWithASeed_BeginsEachAdapterWithRowsOfItsOwn()
+    {
+        var lora = new LoraOptions { Rank = 1, FreezesA = true };
+        var report = _ml.MulticlassClassification.ContinualLearning(
+            CapitalTask.Base, ContinualTasks.Both(_ml),
+            ContinualTasks.Options with { Training = ContinualTasks.Options.Training with { Seed = 3, Lora = lora, LearningRate = 1e-2 } });
+
+        // Two changes of rank 1 that read their inputs through one and the same row would be one of rank 1.
+        Assert.All(report.Stages[0].Matrices, matrix => Assert.InRange(matrix.EffectiveRank, 1, 1.05));
+        Assert.All(report.Stages[1].Matrices, matrix => Assert.True(matrix.EffectiveRank > 1.1, $"{matrix.Name}: {matrix.EffectiveRank}"));
+    }
+
+    [Fact]
     public void ContinualLearning_AdaptersApart_ForgetsNothingAndHandsNothingOn()
     {
         var report = _ml.MulticlassClassification.ContinualLearning(
