@@ -47,7 +47,8 @@ internal sealed class RepairComparison
         var uniform = LeastOf(RepairMethod.Uniform, RepairMethod.UniformGlobal);
         var least = _isUntouched ? "the untouched model" : Invariant($"{RepairCurveMarkdown.Name(Recommended.Which)} at {Recommended.Scale:G4}");
         var begin = Invariant($"At an accuracy of {_wanted:F4} or more, {least} forgets least of what was measured.");
-        if (_unscaled.Interval.Lower <= 0) begin = $"What fine-tuning made the model forget cannot be told from nothing here: take more positions, or be content. {begin}";
+        if (_unscaled.Interval.Upper <= 0) begin = $"Fine-tuning made the model forget nothing of this text, so there is nothing to give back. {begin}";
+        else if (_unscaled.Interval.Lower <= 0) begin = $"What fine-tuning made the model forget cannot be told from nothing here: take more positions, or be content. {begin}";
         if (intruders is null || uniform is null) return begin;
         var values = Invariant($"At equal accuracy scaling intruders leaves {intruders.Forgetting:F4} nats of {_unscaled.Forgetting:F4}, shrinking the whole change uniformly {uniform.Forgetting:F4}");
         if (intruderCount == 0) return $"{begin} No intruder dimension was found, so scaling intruders changes nothing. {values}.";

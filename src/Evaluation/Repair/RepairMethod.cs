@@ -1,7 +1,7 @@
 namespace MLNetLoRA;
 
 /// <summary>A way to give a fine-tuned model back some of what it forgot.</summary>
-/// <remarks>All but the last are rescalings by λ of <see cref="RescalingKind"/> of the same name.</remarks>
+/// <remarks>Each is the rescaling by λ of <see cref="RescalingKind"/> of the same name; the last with <see cref="RescalingMatch.Factor"/>.</remarks>
 public enum RepairMethod
 {
     /// <summary>The highest-ranked intruder of each matrix times the scale: the paper's intervention.</summary>

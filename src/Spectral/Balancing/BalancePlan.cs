@@ -28,6 +28,6 @@ public sealed record BalancePlan
     /// <summary>How much of the change's effect on retained inputs is left, as a share: 1 for all of it, 0 for none.</summary>
     public required double RetentionLeft { get; init; }
 
-    /// <summary>What cutting the repaired change to a lower rank lost of it, as a share in Frobenius norm; 0 where nothing was cut.</summary>
+    /// <summary>What cutting W′ − W to a lower rank lost of it, as a share in Frobenius norm; 0 where nothing was cut.</summary>
     public double TruncationError { get; init; }
 }

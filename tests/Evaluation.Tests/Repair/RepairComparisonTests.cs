@@ -65,6 +65,17 @@ public sealed class RepairComparisonTests
         Assert.StartsWith("What fine-tuning made the model forget cannot be told from nothing here", comparison.Conclusion(intruderCount: 1), StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData(-0.3, -0.1)]
+    [InlineData(0, 0)]
+    public void Conclusion_NothingForgottenForSure_DoesNotAskForMorePositions(double lower, double upper)
+    {
+        var conclusion = Compare(new ConfidenceInterval(lower, upper), Point(RepairMethod.All, 0.5, 0.5, 0.9)).Conclusion(intruderCount: 1);
+
+        Assert.StartsWith("Fine-tuning made the model forget nothing of this text", conclusion, StringComparison.Ordinal);
+        Assert.DoesNotContain("take more positions", conclusion, StringComparison.Ordinal);
+    }
+
     private static RepairPoint Point(RepairMethod which, double scale, double forgetting, double accuracy) => new(which, scale, forgetting, 0.05, forgetting, accuracy, 0.3);
 
     private static RepairComparison Compare(params RepairPoint[] points) => Compare(new ConfidenceInterval(0.9, 1.1), points);
