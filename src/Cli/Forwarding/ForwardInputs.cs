@@ -39,6 +39,8 @@ internal sealed class ForwardInputs
         Labels = limits.ClassCount is { } classes ? ClassLabels(classes) : TokenLabels(limits.VocabularySize);
         if (Labels is not null && Labels.All(label => label == Ignored))
             throw Bad($"labels are all {Ignored}; give at least one that counts, or leave labels out");
+        if (limits.IsCausal && Labels is not null && Labels.Where((_, place) => place % TokenCount > 0).All(label => label == Ignored))
+            throw Bad($"no label counts: a row's first token has nothing before it to be guessed from; give a later token one other than {Ignored}, or leave labels out");
     }
 
     public int RowCount { get; }

@@ -8,11 +8,12 @@ namespace MLNetLoRA.Cli.Forwarding;
 /// <param name="MaxTokens">The longest row.</param>
 /// <param name="TypeVocabularySize">Token types are below it; 0 where there are none.</param>
 /// <param name="ClassCount">The classes of a classifier; null for a language model.</param>
-internal sealed record ForwardLimits(string ModelType, int VocabularySize, int MaxTokens, int TypeVocabularySize, int? ClassCount)
+/// <param name="IsCausal">Whether a token is guessed from those before it, so that a row's first label counts for nothing.</param>
+internal sealed record ForwardLimits(string ModelType, int VocabularySize, int MaxTokens, int TypeVocabularySize, int? ClassCount, bool IsCausal)
 {
     public static ForwardLimits Of(CheckpointNetwork network) => new(
-        network.Config.ModelType, network.Config.VocabularySize, network.Config.MaxTokens, network.Config.TypeVocabularySize, network.ClassCount);
+        network.Config.ModelType, network.Config.VocabularySize, network.Config.MaxTokens, network.Config.TypeVocabularySize, network.ClassCount, IsCausal: false);
 
     public static ForwardLimits Of(DecoderNetwork network) => new(
-        network.Config.ModelType, network.Config.VocabularySize, network.Config.MaxPositions, TypeVocabularySize: 0, ClassCount: null);
+        network.Config.ModelType, network.Config.VocabularySize, network.Config.MaxPositions, TypeVocabularySize: 0, ClassCount: null, IsCausal: true);
 }

@@ -63,6 +63,20 @@ public class ForwardVerbTests(TinyBase tiny)
         Assert.Equal(inputs.RootElement.GetProperty("mean_loss").GetDouble(), json.GetProperty("mean_loss").GetDouble(), 1e-5);
     }
 
+    [Theory]
+    [InlineData("[[1]]", "[[1]]", "[[5]]")]
+    [InlineData("[[1, 2, 3], [4, 5, 6]]", "[[1, 1, 1], [1, 1, 1]]", "[[5, -100, -100], [6, -100, -100]]")]
+    public void Forward_DecoderWithLabelsOfFirstTokensOnly_IsRefused(string ids, string mask, string labels)
+    {
+        using var folder = new TemporaryFolder();
+        var inputs = folder.Write("in.json", $$"""{"input_ids": {{ids}}, "attention_mask": {{mask}}, "labels": {{labels}} }""");
+
+        Run.Of("forward", "--base", SharedData.Path("decoder-parity", "mistral"), "--inputs", inputs, "--out", folder.File("out.safetensors"))
+            .AssertRefused("no label counts: a row's first token has nothing before it to be guessed from");
+
+        Assert.False(File.Exists(folder.File("out.safetensors")));
+    }
+
     [Fact]
     public void Forward_ReferenceAdapter_GivesReferenceLogits()
     {
