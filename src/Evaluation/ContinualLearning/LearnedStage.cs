@@ -1,4 +1,5 @@
 using Microsoft.ML;
+using Microsoft.ML.Data;
 using MLNetLoRA.Trainers;
 
 namespace MLNetLoRA.Evaluation;
@@ -27,9 +28,12 @@ internal sealed class LearnedStage : IDisposable
     /// <param name="rows">The stage's training rows.</param>
     public static LearnedStage Fit(TextClassificationTrainer trainer, IEstimator<ITransformer>? repair, IDataView rows)
     {
-        ITransformer fitted = repair is null ? trainer.Fit(rows) : trainer.Append(repair).Fit(rows);
+        var tuned = trainer.Fit(rows);
+        ITransformer fitted = tuned;
         try
         {
+            // Not as one chain of estimators: that forgets the first model when the second fit fails.
+            if (repair is not null) fitted = new TransformerChain<ITransformer>(tuned, repair.Fit(tuned.Transform(rows)));
             return new LearnedStage(fitted);
         }
         catch

@@ -142,6 +142,22 @@ public sealed class ContinualLearningCatalogTests
     }
 
     [Fact]
+    public void ContinualLearning_RepairThatCannotBeFitted_FreesTheModels()
+    {
+        var held = SharedWeights.HeldCount;         // by models that other tests keep
+        var options = ContinualTasks.Options with
+        {
+            Training = ContinualTasks.Options.Training with { MaxEpochs = 1 },
+            Repair = _ml.Transforms.RescaleIntruderDimensions(new IntruderOptions { Scale = 0.5, TopK = 1000 }),
+        };
+
+        var error = Assert.Throws<ArgumentException>(() => _ml.MulticlassClassification.ContinualLearning(CapitalTask.Base, ContinualTasks.Both(_ml), options));
+
+        Assert.Contains("TopK is 1000", error.Message, StringComparison.Ordinal);
+        Assert.Equal(held, SharedWeights.HeldCount);
+    }
+
+    [Fact]
     public void ContinualLearning_BadTasks_AreRefusedBeforeAnyTraining()
     {
         var (good, other) = (ContinualTasks.Capitals(_ml), ContinualTasks.Digits(_ml));
