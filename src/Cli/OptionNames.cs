@@ -17,6 +17,7 @@ internal static partial class OptionNames
         ("InitialModel", "--initial"), ("Use FullFineTuningTextClassification", "Use --method full"),
         ("Positions is", "--positions is"), ("Scales holds", "--scales holds"), ("Methods holds", "--which holds"),
         ("AccuracyTolerance is", "--accuracy-tolerance is"), ("TestSet", "--test"),
+        ("TaskRows", "--task"), ("Strengths holds", "--strengths holds"),
         ("Epsilon holds", "--epsilon holds"), ("TopK holds", "--top-k holds"), ("Scale is", "--scale is"), ("Strength is", "--strength is"),
         ("Head.MaxEpochs", "--head-epochs"), ("Head.LearningRate", "--head-learning-rate"),
         ("MaxNewTokens", "--max-new-tokens"), ("Temperature is", "--temperature is"), ("TopK is", "--top-k is"), ("TopP is", "--top-p is"),

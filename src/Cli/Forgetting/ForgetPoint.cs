@@ -3,11 +3,11 @@ using System.Text.Json;
 namespace MLNetLoRA.Cli.Forgetting;
 
 /// <summary>One method at one scale, as <c>forget --json</c> writes it.</summary>
-/// <param name="Scale">1 leaves the model as it is.</param>
-/// <param name="Which">top, all, neighbour, uniform or uniform-global.</param>
+/// <param name="Scale">1 leaves the model as it is; of balance the strength, of which 0 does.</param>
+/// <param name="Which">top, all, neighbour, uniform, uniform-global or balance.</param>
 /// <param name="Forgetting">In nats per token.</param>
 /// <param name="StandardError">Of the forgetting.</param>
-/// <param name="RelativeToUnscaled">Divided by the forgetting at scale 1; null where nothing was forgotten.</param>
+/// <param name="RelativeToUnscaled">Divided by the forgetting of the model as it is; null where nothing was forgotten.</param>
 /// <param name="Accuracy">On the test rows; null without.</param>
 /// <param name="LogLoss">On the test rows; null without.</param>
 internal sealed record ForgetPoint(
@@ -29,7 +29,7 @@ internal sealed record ForgetChoice(string Which, double Scale);
 
 /// <summary>What a method leaves at an accuracy within the tolerance, by interpolation.</summary>
 /// <param name="Which">The method.</param>
-/// <param name="Scale">Between measured scales.</param>
+/// <param name="Scale">Between measured scales or strengths.</param>
 /// <param name="Forgetting">In nats per token.</param>
-/// <param name="RelativeToUnscaled">Divided by the forgetting at scale 1.</param>
+/// <param name="RelativeToUnscaled">Divided by the forgetting of the model as it is.</param>
 internal sealed record ForgetAtEqualTask(string Which, double Scale, double Forgetting, double RelativeToUnscaled);

@@ -14,7 +14,7 @@ namespace MLNetLoRA.Cli.Forgetting;
 /// <param name="Interval">95 % confidence interval of the difference.</param>
 /// <param name="Retied">With the tuned word embedding as decoder; null where there is no such reading.</param>
 /// <param name="Test">The model as it is on the test rows; null without.</param>
-/// <param name="Scales">Each method at each scale; empty without --scales.</param>
+/// <param name="Scales">Each method at each scale or strength; empty without --scales, --task and --test.</param>
 /// <param name="AtEqualTask">The methods at equal accuracy; empty without test rows.</param>
 /// <param name="Recommended">The measured point of least forgetting within the tolerance; null without test rows.</param>
 /// <param name="Conclusion">What the comparison says; null without --scales.</param>

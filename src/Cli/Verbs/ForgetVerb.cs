@@ -57,7 +57,7 @@ internal sealed class ForgetVerb
             [("--json", json)],
             [
                 ("--base", parsed.GetValue(_base)), ("--model", parsed.GetValue(_model)), ("--tuned", parsed.GetValue(_tuned)), ("--adapter", parsed.GetValue(_adapter)),
-                _repair.TestPath(parsed), .. arguments.Select(argument => ("--texts", (string?)argument.Path)),
+                .. _repair.Paths(parsed), .. arguments.Select(argument => ("--texts", (string?)argument.Path)),
             ]);
         List<RetentionCorpus> corpora = [.. arguments.Select(RetentionFile.Read)];
         var model = BaseModel.Open(parsed.GetValue(_base)!, tokenizer: null);
@@ -93,7 +93,7 @@ internal sealed class ForgetVerb
             ? Whole(ml.Model.EvaluateRepair(saved.Transformer, corpora, _repair.Read(parsed, options, saved)))
             : (ml.Model.EvaluateForgetting(saved.Transformer, corpora, options), null);
 
-        static (ForgettingReport, RepairCurve) Whole(RepairCurve curve) => (curve.Unscaled, curve);
+        static (ForgettingReport, RepairCurve) Whole(RepairCurve curve) => (curve.Unscaled, curve with { Conclusion = OptionNames.AsTyped(curve.Conclusion) });
     }
 
     private ForgettingOptions Options(ParseResult parsed, PretrainedModel model, Device device, WorkProgress progress, CancellationToken cancellation)

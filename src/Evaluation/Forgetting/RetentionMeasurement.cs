@@ -24,11 +24,20 @@ internal sealed class RetentionMeasurement
     /// <param name="device">Where to compute.</param>
     /// <param name="stateCount">How many states will be measured after the base: for progress.</param>
     public RetentionMeasurement(PretrainedModel baseModel, IReadOnlyList<RetentionCorpus> corpora, ForgettingOptions options, Device device, int stateCount)
+        : this(baseModel, Tokenize(baseModel, corpora, options), options, device, stateCount)
     {
-        (_base, _options) = (baseModel, options);
+    }
+
+    /// <summary>Measures the base on text that was read already.</summary>
+    /// <param name="baseModel">The base.</param>
+    /// <param name="windows">From <see cref="Tokenize"/>, or some of it.</param>
+    /// <param name="options">Checked.</param>
+    /// <param name="device">Where to compute.</param>
+    /// <param name="stateCount">How many states will be measured after the base: for progress.</param>
+    public RetentionMeasurement(PretrainedModel baseModel, RetentionWindows windows, ForgettingOptions options, Device device, int stateCount)
+    {
+        (_base, _windows, _options) = (baseModel, windows, options);
         using var state = LanguageModelState.OfBase(baseModel, device);
-        _windows = RetentionWindows.Tokenize(
-            corpora, baseModel.Tokenizer, options.EffectiveMaxTokens(baseModel), options.CancellationToken.ThrowIfCancellationRequested);
         _positions = options.Measure is RetentionMeasure.Exact
             ? MaskedPositions.All(_windows, baseModel.Tokenizer)
             : MaskedPositions.Sample(_windows, baseModel.Tokenizer, options.Positions, options.Seed);
@@ -36,6 +45,10 @@ internal sealed class RetentionMeasurement
         _total = (long)_positions.Count * (1 + stateCount);
         _before = Losses(state);
     }
+
+    /// <summary>Retention text in the base's windows.</summary>
+    public static RetentionWindows Tokenize(PretrainedModel baseModel, IReadOnlyList<RetentionCorpus> corpora, ForgettingOptions options) => RetentionWindows.Tokenize(
+        corpora, baseModel.Tokenizer, options.EffectiveMaxTokens(baseModel), options.CancellationToken.ThrowIfCancellationRequested);
 
     /// <summary>What one state of the model lost.</summary>
     public ForgettingReport Measure(LanguageModelState state)

@@ -2,7 +2,7 @@ using MLNetLoRA.Transforms;
 
 namespace MLNetLoRA.Evaluation;
 
-/// <summary>A way to repair one fine-tuned model, at any strength, by low-rank corrections beside its matrices.</summary>
+/// <summary>A way to repair one fine-tuned model, at any strength, by what it changes in its matrices.</summary>
 internal interface IRepair
 {
     /// <summary>What it is called.</summary>

@@ -11,7 +11,7 @@ public static class RepairCatalog
 {
     /// <summary>Measures what repairs of several kinds and strengths give back of the pretraining, and what they cost of the task.</summary>
     /// <remarks>
-    /// Spectra are computed once; only factors change from point to point. Methods are compared at equal accuracy. Source of the measurements:
+    /// Spectra and moments are computed once; only factors change from point to point. Methods are compared at equal accuracy. Source of the measurements:
     /// arXiv 2410.21228, table 3 and figure 12.
     /// </remarks>
     /// <param name="catalog">mlContext.Model.</param>
@@ -39,8 +39,16 @@ public static class RepairCatalog
         var cancellation = options.Forgetting.CancellationToken;
         // Rows that cannot be used are found before the decompositions.
         var task = options.TestSet is { } rows ? new TaskTest(tuned, classifier.Description, rows, options.LabelColumnName, cancellation) : null;
+        var training = options.TaskRows is { } seen ? ReadTaskRows(seen, tuned.Columns, classifier.Description, cancellation) : null;
         var device = options.Forgetting.Device is null ? classifier.Device : ComputeDevice.Choose(options.Forgetting.Device, null, fallBackToCpu: true, log: _ => { });
         using var state = LanguageModelState.OfClassifier(classifier, device, options.Forgetting.BaseModel);
-        return RepairCurveEvaluation.Run(state, task is null ? null : classifier, task, corpora, options);
+        return RepairCurveEvaluation.Run(state, classifier, task, training, corpora, options);
+    }
+
+    private static List<EncodedText> ReadTaskRows(IDataView rows, TextColumns columns, ClassifierDescription description, CancellationToken cancellation)
+    {
+        const string Role = nameof(RepairCurveOptions.TaskRows);
+        OptionFaults.ThrowIfAny(Role, new ColumnCheck(Role, rows.Schema).Require(columns).Faults);
+        return TaskRows.Read(rows, columns, description, nameof(RepairMethod.Balance), cancellation.ThrowIfCancellationRequested);
     }
 }

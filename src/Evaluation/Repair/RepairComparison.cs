@@ -40,24 +40,39 @@ internal sealed class RepairComparison
     /// <summary>The measured point of least forgetting at the wanted accuracy or better.</summary>
     public RepairChoice Recommended { get; }
 
-    /// <summary>Whether shrinking everything alike is as good as scaling intruders, said plainly.</summary>
-    public string Conclusion(int intruderCount)
+    /// <summary>Whether shrinking everything alike is as good as scaling intruders and as balancing, said plainly.</summary>
+    public string Conclusion(int intruderCount) => string.Join(' ', new[] { OfLeast(), OfIntruders(intruderCount), OfBalance() }.OfType<string>());
+
+    private string OfLeast()
     {
-        var intruders = LeastOf(RepairMethod.Top, RepairMethod.All);
-        var uniform = LeastOf(RepairMethod.Uniform, RepairMethod.UniformGlobal);
         var least = _isUntouched ? "the untouched model" : Invariant($"{RepairCurveMarkdown.Name(Recommended.Which)} at {Recommended.Scale:G4}");
         var begin = Invariant($"At an accuracy of {_wanted:F4} or more, {least} forgets least of what was measured.");
-        if (_unscaled.Interval.Upper <= 0) begin = $"Fine-tuning made the model forget nothing of this text, so there is nothing to give back. {begin}";
-        else if (_unscaled.Interval.Lower <= 0) begin = $"What fine-tuning made the model forget cannot be told from nothing here: take more positions, or be content. {begin}";
-        if (intruders is null || uniform is null) return begin;
-        var values = Invariant($"At equal accuracy scaling intruders leaves {intruders.Forgetting:F4} nats of {_unscaled.Forgetting:F4}, shrinking the whole change uniformly {uniform.Forgetting:F4}");
-        if (intruderCount == 0) return $"{begin} No intruder dimension was found, so scaling intruders changes nothing. {values}.";
-        // Two methods within one standard error of the measurement are not told apart.
-        var verdict = uniform.Forgetting < intruders.Forgetting - _unscaled.StandardError ? "uniform shrinking does better"
-            : uniform.Forgetting <= intruders.Forgetting + _unscaled.StandardError ? "uniform shrinking does as well"
-            : "scaling intruders does better";
-        return $"{begin} {values}: {verdict}.";
+        if (_unscaled.Interval.Upper <= 0) return $"Fine-tuning made the model forget nothing of this text, so there is nothing to give back. {begin}";
+        return _unscaled.Interval.Lower > 0 ? begin : $"What fine-tuning made the model forget cannot be told from nothing here: take more positions, or be content. {begin}";
     }
+
+    private string? OfIntruders(int intruderCount)
+    {
+        var (intruders, uniform) = (LeastOf(RepairMethod.Top, RepairMethod.All), LeastOf(RepairMethod.Uniform, RepairMethod.UniformGlobal));
+        if (intruders is null || uniform is null) return null;
+        var values = Invariant($"At equal accuracy scaling intruders leaves {intruders.Forgetting:F4} nats of {_unscaled.Forgetting:F4}, shrinking the whole change uniformly {uniform.Forgetting:F4}");
+        return intruderCount == 0
+            ? $"No intruder dimension was found, so scaling intruders changes nothing. {values}."
+            : $"{values}: {Verdict(intruders, uniform, "scaling intruders")}.";
+    }
+
+    private string? OfBalance()
+    {
+        if (LeastOf(RepairMethod.Balance) is not { } balance || LeastOf(RepairMethod.UniformGlobal) is not { } uniform) return null;
+        var values = Invariant($"At equal accuracy balancing leaves {balance.Forgetting:F4} nats, shrinking the whole change by one factor {uniform.Forgetting:F4}");
+        return $"{values}: {Verdict(balance, uniform, "balancing")}.";
+    }
+
+    // Two methods within one standard error of the measurement are not told apart.
+    private string Verdict(RepairAtEqualTask repair, RepairAtEqualTask uniform, string name) =>
+        uniform.Forgetting < repair.Forgetting - _unscaled.StandardError ? "uniform shrinking does better"
+        : uniform.Forgetting <= repair.Forgetting + _unscaled.StandardError ? "uniform shrinking does as well"
+        : $"{name} does better";
 
     private RepairAtEqualTask? LeastOf(params RepairMethod[] methods) =>
         AtEqualTask.Where(equal => methods.Contains(equal.Which)).MinBy(equal => equal.Forgetting);

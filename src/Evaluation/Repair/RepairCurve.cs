@@ -21,10 +21,10 @@ public sealed record RepairCurve
     /// <summary>Intruders in all matrices.</summary>
     public required int IntruderCount { get; init; }
 
-    /// <summary>Every method at every scale, methods in the order given, scales ascending.</summary>
+    /// <summary>Every method at every scale, or strength, methods in the order given, scales ascending.</summary>
     public required IReadOnlyList<RepairPoint> Points { get; init; }
 
-    /// <summary>Each method at an accuracy of <see cref="AccuracyTolerance"/> below that at scale 1; empty without a test set.</summary>
+    /// <summary>Each method at an accuracy of <see cref="AccuracyTolerance"/> below the untouched model's; empty without a test set.</summary>
     public required IReadOnlyList<RepairAtEqualTask> AtEqualTask { get; init; }
 
     /// <summary>The measured point of least forgetting within the tolerance; null without a test set.</summary>

@@ -5,20 +5,20 @@ namespace MLNetLoRA.Evaluation;
 
 /// <summary>Measures a model untouched and under every repair: one network over the same weights for each, with other factors.</summary>
 /// <param name="state">The model's language model; borrowed.</param>
-/// <param name="classifier">The model's classifier; borrowed, null where the task is left out.</param>
-/// <param name="task">The rows that test it; null with no classifier.</param>
+/// <param name="classifier">The model's classifier; borrowed, null where there is none.</param>
+/// <param name="task">The rows that test it; null where the task is left out.</param>
 internal sealed class RepairCurveRun(LanguageModelState state, TextClassifier? classifier, TaskTest? task)
 {
     private readonly Stopwatch _clock = Stopwatch.StartNew();
     private readonly Dictionary<string, (ForgettingReport Forgetting, TaskMetric? Task)> _known = [];
 
     public RepairCurve Run(
-        IReadOnlyList<IRepair> repairs, IReadOnlyList<RetentionCorpus> corpora, ForgettingOptions options, double accuracyTolerance, int intruderCount)
+        IReadOnlyList<IRepair> repairs, RetentionWindows windows, ForgettingOptions options, double accuracyTolerance, int intruderCount)
     {
         var trials = repairs.SelectMany(repair => repair.Strengths.Select(strength => (Repair: repair, Strength: strength, Trial: repair.At(strength)))).ToList();
         var distinct = trials.Select(trial => trial.Trial.Key).Append("").Distinct().Count();
-        var measurement = new RetentionMeasurement(state.Base, corpora, options, state.Device, distinct);
-        var unscaled = _known[""] = (measurement.Measure(state), classifier is null ? null : task!.Of(classifier));
+        var measurement = new RetentionMeasurement(state.Base, windows, options, state.Device, distinct);
+        var unscaled = _known[""] = (measurement.Measure(state), task?.Of(classifier!));
         var points = trials.Select(trial => Point(trial.Repair.Method, trial.Strength, Measured(trial.Trial, measurement), unscaled.Forgetting)).ToList();
         var comparison = unscaled.Task is { } metric
             ? new RepairComparison(unscaled.Forgetting, metric, accuracyTolerance, points, repairs.ToDictionary(repair => repair.Method, repair => repair.Untouched))
@@ -41,9 +41,9 @@ internal sealed class RepairCurveRun(LanguageModelState state, TextClassifier? c
     {
         if (_known.TryGetValue(trial.Key, out var known)) return known;
         using var corrections = trial.MakeCorrections();
-        using var repaired = state.WithCorrections(corrections.Factors);
-        using var tested = classifier?.WithCorrections(corrections.Factors);
-        return _known[trial.Key] = (measurement.Measure(repaired), tested is null ? null : task!.Of(tested));
+        using var tested = classifier is null ? null : corrections.Over(classifier);
+        using var repaired = corrections.AreBeside ? state.WithCorrections(corrections.Factors) : LanguageModelState.OfClassifier(tested!, state.Device, state.Base);
+        return _known[trial.Key] = (measurement.Measure(repaired), task?.Of(tested!));
     }
 
     private static RepairPoint Point(RepairMethod method, double strength, (ForgettingReport Forgetting, TaskMetric? Task) measured, ForgettingReport unscaled) => new(

@@ -1,7 +1,10 @@
 namespace MLNetLoRA;
 
 /// <summary>A way to give a fine-tuned model back some of what it forgot.</summary>
-/// <remarks>Each is the rescaling by λ of <see cref="RescalingKind"/> of the same name; the last with <see cref="RescalingMatch.Factor"/>.</remarks>
+/// <remarks>
+/// All but <see cref="Balance"/> are the rescaling by λ of <see cref="RescalingKind"/> of the same name, <see cref="UniformGlobal"/> with
+/// <see cref="RescalingMatch.Factor"/>.
+/// </remarks>
 public enum RepairMethod
 {
     /// <summary>The highest-ranked intruder of each matrix times the scale: the paper's intervention.</summary>
@@ -18,4 +21,10 @@ public enum RepairMethod
 
     /// <summary>The whole change of every matrix times the scale itself, so that 0 gives the base's matrices back.</summary>
     UniformGlobal,
+
+    /// <summary>
+    /// BalanceRetention: of each change what the task needs is kept and what disturbs retained text is taken out, in closed form. Its strength μ
+    /// takes the scale's place: 0 leaves the model as it is, large values give the base's matrices back.
+    /// </summary>
+    Balance,
 }

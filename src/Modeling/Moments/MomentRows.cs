@@ -37,9 +37,20 @@ public static class MomentRows
         ArgumentNullException.ThrowIfNull(tokenizer);
         ArgumentOutOfRangeException.ThrowIfLessThan(windowTokens, FewestTokens + 2);
         // Texts are tokenized in the order drawn, so of a large corpus no more than is needed.
-        var windows = Take(Shuffled(texts.Count, seed).SelectMany(text => Windows(texts[text], tokenizer, windowTokens)), maxTokens);
-        var random = new Random(seed);
-        return [.. windows.Select(window => window with { Ids = Hide(window.Ids, tokenizer, random) })];
+        return Masked(Take(Shuffled(texts.Count, seed).SelectMany(text => Windows(texts[text], tokenizer, windowTokens)), maxTokens), tokenizer, seed);
+    }
+
+    /// <summary>Windows that were cut already, drawn without replacement, with tokens hidden.</summary>
+    /// <remarks>Corpora share the tokens by weight; of one that has fewer than its share all windows are taken.</remarks>
+    /// <param name="windows">The windows.</param>
+    /// <param name="tokenizer">The one that made them, with a mask token.</param>
+    /// <param name="maxTokens">The most tokens altogether; of each corpus, at least one window.</param>
+    /// <param name="seed">Draws the order and the tokens that are hidden.</param>
+    public static IReadOnlyList<EncodedText> SampleMasked(RetentionWindows windows, TextTokenizer tokenizer, int maxTokens, int seed)
+    {
+        ArgumentNullException.ThrowIfNull(windows);
+        ArgumentNullException.ThrowIfNull(tokenizer);
+        return Masked(windows.Corpora.SelectMany(corpus => Sample(corpus.Windows, (int)(maxTokens * corpus.Weight), seed)), tokenizer, seed);
     }
 
     private static List<EncodedText> Take(IEnumerable<EncodedText> rows, int maxTokens)
@@ -59,6 +70,12 @@ public static class MomentRows
         tokenizer.EncodeRaw(text).Chunk(windowTokens - 2)
             .Where(ids => ids.Count(id => !tokenizer.IsSpecial(id)) >= FewestTokens)
             .Select(ids => new EncodedText([tokenizer.ClassifyId, .. ids, tokenizer.SeparatorId], null, WasTruncated: false));
+
+    private static List<EncodedText> Masked(IEnumerable<EncodedText> windows, TextTokenizer tokenizer, int seed)
+    {
+        var random = new Random(seed);
+        return [.. windows.Select(window => window with { Ids = Hide(window.Ids, tokenizer, random) })];
+    }
 
     private static int[] Hide(int[] ids, TextTokenizer tokenizer, Random random)
     {

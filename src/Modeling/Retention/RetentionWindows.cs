@@ -52,10 +52,29 @@ public sealed class RetentionWindows
                 else windows.AddRange(Cut(ids, tokenizer, maxTokens));
             }
             faults.AddRange(FaultsOf(corpus, tooShort));
-            return new WindowedCorpus(corpus.Name, weight, windows, windows.Sum(window => window.Ids.Count(id => !tokenizer.IsSpecial(id))));
+            return Windowed(corpus.Name, weight, windows, tokenizer);
         }).ToList();
         return faults.Count == 0 ? new RetentionWindows(windowed, maxTokens) : throw new ArgumentException(string.Join(" ", faults));
     }
+
+    /// <summary>Alternate windows of every corpus: the first, third, … and the second, fourth, …; for what must not learn from the text that it is judged by.</summary>
+    /// <param name="tokenizer">The one that made them.</param>
+    /// <exception cref="ArgumentException">A corpus has too few windows for two halves of two tokens each.</exception>
+    public (RetentionWindows First, RetentionWindows Second) Halves(TextTokenizer tokenizer)
+    {
+        ArgumentNullException.ThrowIfNull(tokenizer);
+        var (first, second) = (Half(0), Half(1));
+        var small = Corpora.Index().Where(corpus => Math.Min(first.Corpora[corpus.Index].TokenCount, second.Corpora[corpus.Index].TokenCount) < FewestPerText)
+            .Select(corpus => $"The corpus {MessageText.Quote(corpus.Item.Name)} is too short to be halved (windows: {corpus.Item.Windows.Count}, of up to {MaxTokens} tokens); "
+                + "give it more text, or take shorter windows.").ToList();
+        return small.Count == 0 ? (first, second) : throw new ArgumentException(string.Join(" ", small));
+
+        RetentionWindows Half(int place) => new([.. Corpora.Select(corpus =>
+            Windowed(corpus.Name, corpus.Weight, [.. corpus.Windows.Where((_, index) => index % 2 == place)], tokenizer))], MaxTokens);
+    }
+
+    private static WindowedCorpus Windowed(string name, double weight, List<EncodedText> windows, TextTokenizer tokenizer) =>
+        new(name, weight, windows, windows.Sum(window => window.Ids.Count(id => !tokenizer.IsSpecial(id))));
 
     private static IEnumerable<EncodedText> Cut(int[] ids, TextTokenizer tokenizer, int maxTokens)
     {

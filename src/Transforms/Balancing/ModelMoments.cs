@@ -38,10 +38,23 @@ internal sealed class ModelMoments : IDisposable
         if (windows.Count == 0)
             throw new ArgumentException(
                 $"None of the {options.RetentionTexts.Count} RetentionTexts has two tokens or more; give sentences or paragraphs.", nameof(options));
-        var task = EncoderMoments.Collect(model, MomentRows.Sample(taskRows, options.MomentTokens, options.Seed), batchSize, device, checkCancelled);
+        return Collect(model, MomentRows.Sample(taskRows, options.MomentTokens, options.Seed), windows, batchSize, device, checkCancelled);
+    }
+
+    /// <summary>Runs rows that were chosen already through the base, once.</summary>
+    /// <param name="model">The base.</param>
+    /// <param name="taskRows">Rows of the task, one or more.</param>
+    /// <param name="retentionRows">Windows of retention text, one or more.</param>
+    /// <param name="batchSize">Rows in a batch.</param>
+    /// <param name="device">Where to compute.</param>
+    /// <param name="checkCancelled">Called before each batch.</param>
+    public static ModelMoments Collect(
+        PretrainedModel model, IReadOnlyList<EncodedText> taskRows, IReadOnlyList<EncodedText> retentionRows, int batchSize, Device device, Action checkCancelled)
+    {
+        var task = EncoderMoments.Collect(model, taskRows, batchSize, device, checkCancelled);
         try
         {
-            return new ModelMoments(task, EncoderMoments.Collect(model, windows, batchSize, device, checkCancelled));
+            return new ModelMoments(task, EncoderMoments.Collect(model, retentionRows, batchSize, device, checkCancelled));
         }
         catch
         {

@@ -29,7 +29,7 @@ internal static class TaskRows
             rows.Add(description.Base.Tokenizer.Encode(row.First, row.Second, description.MaxTokens));
         }
         return rows.Count > 0 ? rows : throw new ArgumentException(
-            $"The input has no rows with text in '{columns.Sentence1}'; {component} learns from the task's rows what must stay as it is. Fit it on the training data.",
+            $"The input has no rows with text in '{columns.Sentence1}'; {component} learns from the task's rows what must stay as it is. Give it the training data.",
             nameof(input));
     }
 }

@@ -19,6 +19,9 @@ internal sealed class ModelCorrections(string modelFingerprint) : IDisposable
 
     public string ModelFingerprint => modelFingerprint;
 
+    /// <summary>Whether the matrices and their own factors stay as they are.</summary>
+    public bool AreBeside => Downs.Count + Shifts.Count == 0;
+
     public bool IsEmpty => Factors.Count + Downs.Count + Shifts.Count == 0;
 
     /// <summary>The classifier as the repair leaves it, over the same weights. The caller disposes it.</summary>

@@ -76,14 +76,49 @@ public sealed class ForgetVerbTests(TinyBase tiny) : IDisposable
     }
 
     [Fact]
+    public void Forget_Task_MeasuresBalanceBesideTheOtherMethods()
+    {
+        string[] rows = ["--task", tiny.Rows, "--test", _folder.Write("test.tsv", TinyBase.Films(10)), "--label", "Label"];
+
+        var json = Run.Json(Json, Forget([
+            "--model", tiny.Model, "--texts", tiny.Text, "--positions", "60", .. rows, "--scales", "0,1", "--which", "uniform-global,balance", "--strengths", "0,0.5,1e9"]));
+
+        var balanced = json.GetProperty("scales").EnumerateArray().Where(point => point.GetProperty("which").GetString() == "balance").ToList();
+        Assert.Equal([0, 0.5, 1e9], balanced.Select(point => Number(point, "scale")));
+        Assert.Equal((Number(json, "forgetting"), Number(json.GetProperty("test"), "log_loss")), (Number(balanced[0], "forgetting"), Number(balanced[0], "log_loss")));
+        Assert.Equal(0, Number(balanced[2], "forgetting"), 1e-4);
+        Assert.NotEqual(Number(balanced[0], "log_loss"), Number(balanced[1], "log_loss"));
+        Assert.Equal(["uniform-global", "balance"], json.GetProperty("at_equal_task").EnumerateArray().Select(equal => equal.GetProperty("which").GetString()));
+        Assert.Contains("balancing leaves", json.GetProperty("conclusion").GetString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Forget_TaskAlone_MeasuresBalanceAndTheModelAsItIs()
+    {
+        var json = Run.Json(Json, Forget("--model", tiny.Model, "--texts", tiny.Text, "--positions", "40", "--task", tiny.Rows));
+
+        Assert.Equal(
+            "uniform-global 1, balance 0, balance 0.1, balance 0.2, balance 0.5, balance 1, balance 2, balance 5, balance 10",
+            string.Join(", ", json.GetProperty("scales").EnumerateArray().Select(point => $"{point.GetProperty("which").GetString()} {point.GetProperty("scale").GetRawText()}")));
+        Assert.Equal(JsonValueKind.Null, json.GetProperty("test").ValueKind);
+    }
+
+    [Fact]
     public void Forget_BadRepairs_AreRefused()
     {
         string[] scales = ["--texts", tiny.Text, "--scales", "0,1"];
 
         Refused("--scales holds 0.5 2 times; name it once", "--texts", tiny.Text, "--scales", "0.5,1,0.5");
         Refused("--scales holds -1", "--texts", tiny.Text, "--scales", "-1");
-        Refused("--which holds 'tops'; use top, all, neighbour, uniform, uniform-global", [.. scales, "--which", "top,tops"]);
+        Refused("--which holds 'tops'; use top, all, neighbour, uniform, uniform-global, balance", [.. scales, "--which", "top,tops"]);
         Refused("--which has no effect without --scales", "--texts", tiny.Text, "--which", "top");
+        Refused("--which balance needs --task F", [.. scales, "--which", "balance"]);
+        Refused("--strengths has no effect without --task", [.. scales, "--strengths", "1"]);
+        Refused("--strengths holds 1 2 times", [.. scales, "--task", tiny.Rows, "--strengths", "1,1"]);
+        Refused("--task has no effect when --which does not name balance", [.. scales, "--task", tiny.Rows, "--which", "top"]);
+        Refused("--task and --test name the same file", [.. scales, "--task", tiny.Rows, "--test", tiny.Rows, "--label", "Label"]);
+        Refused("there is no column 'Film'", [.. scales, "--task", tiny.Rows, "--text", "Film"]);
+        Run.Of(Forget(["--tuned", tiny.Folder, .. scales, "--task", tiny.Rows])).AssertRefused("--task needs --model M.mlnet");
         Refused("--label is missing", [.. scales, "--test", tiny.Rows]);
         Refused("--label has no effect without --test", [.. scales, "--label", "Label"]);
         Refused("there is no column 'Verdict'", [.. scales, "--test", tiny.Rows, "--label", "Verdict"]);

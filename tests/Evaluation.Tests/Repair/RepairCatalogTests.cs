@@ -14,6 +14,9 @@ public sealed class RepairCatalogTests
 
     public static TheoryData<FineTuningMethod> Methods => [FineTuningMethod.Lora, FineTuningMethod.Full];
 
+    // What needs no rows to learn from.
+    private static IEnumerable<RepairMethod> Rescalings => Enum.GetValues<RepairMethod>().Where(method => method is not RepairMethod.Balance);
+
     // Whatever leads counts as an intruder, so that every method has something to scale.
     private RepairCurveOptions Options => new()
     {
@@ -23,6 +26,13 @@ public sealed class RepairCatalogTests
         TopK = 3,
         TestSet = CapitalTask.Keyed(_ml, CapitalTask.Rows(40, seed: 9)),
         AccuracyTolerance = 0.1,
+    };
+
+    private RepairCurveOptions Balancing => Options with
+    {
+        Methods = [RepairMethod.UniformGlobal, RepairMethod.Balance],
+        Strengths = [2, 0, 1e9],
+        TaskRows = CapitalTask.View(_ml, CapitalTask.Rows(32)),
     };
 
     [Theory]
@@ -35,7 +45,7 @@ public sealed class RepairCatalogTests
 
         var alone = _ml.Model.EvaluateForgetting(model, Retention.Corpora, Options.Forgetting);
         Assert.Equal(15, curve.Points.Count);
-        Assert.Equal(Enum.GetValues<RepairMethod>(), curve.Points.Where(point => point.Scale == 1).Select(point => point.Which));
+        Assert.Equal(Rescalings, curve.Points.Where(point => point.Scale == 1).Select(point => point.Which));
         Assert.All(curve.Points.Where(point => point.Scale == 1), point => Assert.Equal(
             (alone.Forgetting, alone.StandardError, 1, curve.UnscaledTask!.Accuracy, curve.UnscaledTask.LogLoss),
             (point.Forgetting, point.StandardError, point.RelativeToUnscaled, point.Accuracy, point.LogLoss)));
@@ -90,6 +100,59 @@ public sealed class RepairCatalogTests
         Assert.NotEqual(curve.Unscaled.Forgetting, curve.Points.Single(point => point.Scale == 0.5).Forgetting, 1e-4);
     }
 
+    [Theory]
+    [MemberData(nameof(Methods))]
+    public void EvaluateRepair_Balance_IsWhatTheTransformLearnsFromEveryOtherText(FineTuningMethod method)
+    {
+        var model = Retention.Tuned(method);
+        RetentionCorpus Every(int place) => new("fox", [.. Retention.Texts.Where((_, index) => index % 2 == place)]);
+
+        var curve = _ml.Model.EvaluateRepair(model, [new RetentionCorpus("fox", Retention.Texts)], Balancing);
+
+        using var balancing = _ml.Transforms.BalanceRetention(new BalanceOptions { RetentionTexts = Every(1).Texts, Strength = 2, Seed = Balancing.Forgetting.Seed })
+            .Fit(model.Transform(Balancing.TaskRows!));
+        var chain = new TransformerChain<ITransformer>(model, balancing);
+        var expected = _ml.Model.EvaluateForgetting(chain, [Every(0)], Balancing.Forgetting);
+        var point = curve.Points.Single(point => point is { Which: RepairMethod.Balance, Scale: 2 });
+        Assert.Equal(expected.Forgetting, point.Forgetting, 1e-5);
+        Assert.Equal(expected.StandardError, point.StandardError, 1e-5);
+        Assert.Equal(_ml.MulticlassClassification.Evaluate(chain.Transform(Options.TestSet!)).LogLoss, point.LogLoss!.Value, 1e-5);
+        Assert.Equal(_ml.Model.EvaluateForgetting(model, [Every(0)], Balancing.Forgetting).Forgetting, curve.Unscaled.Forgetting);
+        Assert.NotEqual(curve.Unscaled.Forgetting, point.Forgetting, 1e-3);
+    }
+
+    [Fact]
+    public void EvaluateRepair_Balance_GoesFromTheUntouchedModelToTheBase()
+    {
+        var curve = _ml.Model.EvaluateRepair(Retention.Tuned(FineTuningMethod.Lora), Retention.Corpora, Balancing);
+
+        var points = curve.Points.Where(point => point.Which == RepairMethod.Balance).ToList();
+        Assert.Equal([0, 2, 1e9], points.Select(point => point.Scale));
+        Assert.Equal(
+            (curve.Unscaled.Forgetting, curve.UnscaledTask!.Accuracy, curve.UnscaledTask.LogLoss), (points[0].Forgetting, points[0].Accuracy, points[0].LogLoss));
+        Assert.Equal(0, points[^1].Forgetting, 1e-4);
+        Assert.Contains("At equal accuracy balancing leaves", curve.Conclusion, StringComparison.Ordinal);
+        Assert.DoesNotContain("left out", curve.Conclusion, StringComparison.Ordinal);
+        Assert.Equal(RepairMethod.Balance, curve.AtEqualTask[^1].Which);
+    }
+
+    [Fact]
+    public void EvaluateRepair_BadRowsForBalance_AreRefused()
+    {
+        var labelled = Options.TestSet;
+        AssertRefused("Methods holds Balance alone", Balancing with { TaskRows = null, Methods = [RepairMethod.Balance] });
+        AssertRefused("Methods holds no Balance", Balancing with { Methods = [RepairMethod.Top] });
+        AssertRefused("TaskRows and TestSet are the same rows", Balancing with { TaskRows = labelled, TestSet = labelled });
+        AssertRefused("Strengths holds -1", Balancing with { Strengths = [0, -1] });
+        AssertRefused("There is no column 'Sentence1'; TaskRows reads text", Balancing with { TaskRows = _ml.Data.LoadFromEnumerable([new { Other = "text" }]) });
+        AssertRefused("no rows with text in 'Sentence1'", Balancing with { TaskRows = CapitalTask.View(_ml, [new CapitalRow { Sentence1 = " " }]) });
+        AssertRefused("is too short to be halved", Balancing, new RetentionCorpus("one", ["a single text"]));
+
+        void AssertRefused(string expected, RepairCurveOptions options, params RetentionCorpus[] corpora) => Assert.Contains(
+            expected, Assert.Throws<ArgumentException>(() => _ml.Model.EvaluateRepair(
+                Retention.Tuned(FineTuningMethod.Lora), corpora.Length > 0 ? corpora : Retention.Corpora, options)).Message, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void EvaluateRepair_WithoutATestSet_RecommendsNothing()
     {
@@ -99,6 +162,7 @@ public sealed class RepairCatalogTests
         Assert.Empty(curve.AtEqualTask);
         Assert.All(curve.Points, point => Assert.Null(point.Accuracy));
         Assert.Contains("none is recommended", curve.Conclusion, StringComparison.Ordinal);
+        Assert.EndsWith("Balance was left out: it learns from the task's training rows, and TaskRows gives none.", curve.Conclusion, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -110,7 +174,7 @@ public sealed class RepairCatalogTests
         var chosen = curve.Points.Single(point => point.Which == curve.Recommended!.Which && point.Scale == curve.Recommended.Scale);
         Assert.Contains(chosen, allowed);
         Assert.Equal(allowed.Min(point => point.Forgetting), chosen.Forgetting);
-        Assert.Equal(Enum.GetValues<RepairMethod>(), curve.AtEqualTask.Select(equal => equal.Which));
+        Assert.Equal(Rescalings, curve.AtEqualTask.Select(equal => equal.Which));
         Assert.All(curve.AtEqualTask, equal => Assert.True(equal.Forgetting <= curve.Unscaled.Forgetting));
     }
 
@@ -126,6 +190,8 @@ public sealed class RepairCatalogTests
 
         foreach (var (one, other) in expected.Points.Zip(found.Points)) Assert.Equal(one.Forgetting, other.Forgetting, 1e-4);
         Assert.Throws<ArgumentException>(() => RepairCurveEvaluation.OfAdapter(CapitalTask.Base, folder.FullName, Retention.Corpora, Options));
+        Assert.Contains("TaskRows is given", Assert.Throws<ArgumentException>(() => RepairCurveEvaluation.OfAdapter(
+            CapitalTask.Base, folder.FullName, Retention.Corpora, Balancing with { TestSet = null })).Message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -49,6 +49,27 @@ public sealed class RepairComparisonTests
         Assert.Contains("No intruder dimension was found", comparison.Conclusion(intruderCount: 0), StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData(0.3, "balancing leaves 0.3000 nats, shrinking the whole change by one factor 0.6000: balancing does better")]
+    [InlineData(0.57, "uniform shrinking does as well")]
+    [InlineData(0.9, "uniform shrinking does better")]
+    public void Conclusion_BalanceAgainstUniform_IsSaidPlainly(double balanced, string expected)
+    {
+        var comparison = Compare(Point(RepairMethod.Balance, 2, balanced, 0.85), Point(RepairMethod.UniformGlobal, 0.5, 0.6, 0.85));
+
+        Assert.Contains(expected, comparison.Conclusion(intruderCount: 3), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void AtEqualTask_Balance_BeginsAtStrengthZero()
+    {
+        // From strength 0 (0.9, forgetting 1) to 2 (0.7, forgetting 0.2): 0.8 is halfway.
+        var found = Compare(Point(RepairMethod.Balance, 2, 0.2, 0.7)).AtEqualTask.Single();
+
+        Assert.Equal(1, found.Scale, 1e-12);
+        Assert.Equal(0.6, found.Forgetting, 1e-12);
+    }
+
     [Fact]
     public void AtEqualTask_MethodThatChangesNothing_StaysAtTheUntouchedScale()
     {
@@ -86,5 +107,5 @@ public sealed class RepairComparisonTests
             BaseName = "b", Measure = RetentionMeasure.Sampled, Positions = 10, MaxTokens = 128, Seed = 1, Corpora = [], BaseLoss = 2, TunedLoss = 3,
             Forgetting = 1, StandardError = 0.05, Interval = interval, Seconds = 1,
         },
-        Task, 0.1, points, points.Select(point => point.Which).Distinct().ToDictionary(which => which, _ => 1.0));
+        Task, 0.1, points, points.Select(point => point.Which).Distinct().ToDictionary(which => which, which => which is RepairMethod.Balance ? 0.0 : 1.0));
 }

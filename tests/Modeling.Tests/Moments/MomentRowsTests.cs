@@ -69,5 +69,18 @@ public sealed class MomentRowsTests : IDisposable
         Assert.Throws<ArgumentOutOfRangeException>(() => MomentRows.SampleMasked(["ab"], _tokenizer, 3, 100, 0));
     }
 
+    [Fact]
+    public void SampleMasked_WindowsOfTwoCorpora_SharesTheTokensByWeight()
+    {
+        var (letters, digits) = (Enumerable.Repeat("abcdefgh", 40).ToArray(), Enumerable.Repeat("12345678", 40).ToArray());
+        var windows = RetentionWindows.Tokenize([new("letters", letters, 0.75), new("digits", digits, 0.25)], _tokenizer, 16);
+
+        var rows = MomentRows.SampleMasked(windows, _tokenizer, maxTokens: 200, seed: 2);
+
+        // 150 and 50 tokens, in windows of 8 and two special ones.
+        Assert.Equal((15, 5), (rows.Count(row => _tokenizer.Decode(row.Ids).Any(char.IsAsciiLetter)), rows.Count(row => _tokenizer.Decode(row.Ids).Any(char.IsAsciiDigit))));
+        Assert.All(rows, row => Assert.Equal((10, 1), (row.Ids.Length, row.Ids.Count(id => id == _tokenizer.MaskId))));        // 15 % of 8
+    }
+
     private static EncodedText Row(int tokens) => new([.. Enumerable.Range(10, tokens)], null, WasTruncated: false);
 }

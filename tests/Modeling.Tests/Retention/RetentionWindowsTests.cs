@@ -68,6 +68,31 @@ public sealed class RetentionWindowsTests : IDisposable
         AssertRefused("has no name", new RetentionCorpus(" ", ["text"]));
     }
 
+    [Fact]
+    public void Halves_OfEachCorpus_AreAlternateWindows()
+    {
+        var whole = RetentionWindows.Tokenize([new("a", ["one", "second", "three"], 0.25), new("b", ["4444", "five", "six", "sevens"], 0.75)], _tokenizer, 16);
+
+        var (first, second) = whole.Halves(_tokenizer);
+
+        Assert.Equal(["one", "three", "4444", "six"], Texts(first));
+        Assert.Equal(["second", "five", "sevens"], Texts(second));
+        Assert.Equal([("a", 0.25, 8), ("b", 0.75, 7)], first.Corpora.Select(corpus => (corpus.Name, corpus.Weight, corpus.TokenCount)));        // a byte a token
+        Assert.Equal((whole.MaxTokens, whole.TokenCount), (second.MaxTokens, first.TokenCount + second.TokenCount));
+
+        IEnumerable<string> Texts(RetentionWindows windows) => windows.Corpora.SelectMany(corpus => corpus.Windows).Select(window => _tokenizer.Decode(window.Ids));
+    }
+
+    [Fact]
+    public void Halves_ACorpusOfOneWindow_IsRefused()
+    {
+        var whole = RetentionWindows.Tokenize([new("long", ["one", "two"]), new("short", ["three"])], _tokenizer, 16);
+
+        var message = Assert.Throws<ArgumentException>(() => whole.Halves(_tokenizer)).Message;
+
+        Assert.Equal("The corpus 'short' is too short to be halved (windows: 1, of up to 16 tokens); give it more text, or take shorter windows.", message);
+    }
+
     private string AssertRefused(string expected, params RetentionCorpus[] corpora)
     {
         var message = Assert.Throws<ArgumentException>(() => RetentionWindows.Tokenize(corpora, _tokenizer, 16)).Message;

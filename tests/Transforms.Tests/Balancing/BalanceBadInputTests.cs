@@ -60,7 +60,7 @@ public sealed class BalanceBadInputTests : IDisposable
     public void TaskRows_WithoutText_AreRefused(int count)
     {
         var rows = CapitalTask.Keyed(_ml, Enumerable.Repeat(new CapitalRow { Label = "ant", Sentence1 = " " }, count));
-        AssertFit(_options, _planted.Value.Transform(rows), "The input has no rows with text in 'Sentence1'; BalanceRetention learns from the task's rows", "Fit it on the training data");
+        AssertFit(_options, _planted.Value.Transform(rows), "The input has no rows with text in 'Sentence1'; BalanceRetention learns from the task's rows", "Give it the training data");
     }
 
     [Fact]
