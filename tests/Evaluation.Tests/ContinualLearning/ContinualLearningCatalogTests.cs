@@ -1,4 +1,5 @@
 using Microsoft.ML;
+using MLNetLoRA.Evaluation.Tests.Forgetting;
 using MLNetLoRA.Modeling;
 using MLNetLoRA.Testing;
 
@@ -112,6 +113,26 @@ public sealed class ContinualLearningCatalogTests
         Assert.Equal("IntruderRescalingEstimator", repaired.Repair);
         Assert.NotEqual(plain.Stages[0].DeltaFrobenius, repaired.Stages[0].DeltaFrobenius);
         Assert.NotEqual(plain.Stages[1].Training.Epochs[0].TrainLoss, repaired.Stages[1].Training.Epochs[0].TrainLoss);
+    }
+
+    [Theory]
+    [InlineData(FineTuningMethod.Lora, AdapterHandling.Merge)]
+    [InlineData(FineTuningMethod.Lora, AdapterHandling.Apart)]
+    [InlineData(FineTuningMethod.Full, AdapterHandling.Merge)]
+    public void ContinualLearning_BalanceRetention_TakesBackWhatEachStageDidToTheMatrices(FineTuningMethod method, AdapterHandling adapters)
+    {
+        var options = ContinualTasks.Options with { Method = method, Adapters = adapters, Training = ContinualTasks.Options.Training with { MaxEpochs = 1 } };
+
+        var plain = _ml.MulticlassClassification.ContinualLearning(CapitalTask.Base, ContinualTasks.Both(_ml), options);
+        ContinualLearningReport Balanced(double strength) => _ml.MulticlassClassification.ContinualLearning(
+            CapitalTask.Base, ContinualTasks.Both(_ml), options with { Repair = _ml.Transforms.BalanceRetention(Retention.Texts, strength) });
+        var (balanced, undone) = (Balanced(1), Balanced(1e9));
+
+        Assert.Equal("BalanceRetentionEstimator", balanced.Repair);
+        foreach (var (stage, untouched) in balanced.Stages.Zip(plain.Stages)) Assert.NotEqual(untouched.DeltaFrobenius, stage.DeltaFrobenius, 0.01 * untouched.DeltaFrobenius);
+        if (adapters is AdapterHandling.Merge) Assert.NotEqual(plain.Stages[1].Training.Epochs[0].TrainLoss, balanced.Stages[1].Training.Epochs[0].TrainLoss);
+        // So strong that nothing is left: float32 and bfloat16 keep a little.
+        foreach (var (stage, untouched) in undone.Stages.Zip(plain.Stages)) Assert.InRange(stage.DeltaFrobenius, 0, 0.01 * untouched.DeltaFrobenius);
     }
 
     [Fact]
