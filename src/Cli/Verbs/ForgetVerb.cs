@@ -27,6 +27,7 @@ internal sealed class ForgetVerb
     private readonly Option<int?> _seed = VerbOptions.Number<int>("--seed", "Decides which tokens are drawn (default 1).");
     private readonly RepairOptions _repair = new();
     private readonly Option<string> _device = VerbOptions.Device();
+    private readonly Option<string?> _out = VerbOptions.Path("--out", "The report to write, with pictures of the repairs: REPORT.html or REPORT.md.");
     private readonly Option<string?> _json = VerbOptions.Json();
 
     private readonly Terminal _terminal;
@@ -39,7 +40,7 @@ internal sealed class ForgetVerb
         var command = new Command("forget", "Measure how much of its pretraining a model lost: loss on retention texts before and after fine-tuning.")
         {
             verb._base, verb._model, verb._tuned, verb._adapter, verb._texts, verb._measure, verb._positions, verb._maxTokens, verb._batchSize, verb._seed,
-            verb._device, verb._json,
+            verb._device, verb._out, verb._json,
         };
         verb._repair.AddTo(command);
         command.SetAction((parsed, cancellation) => Task.Run(() => verb.Run(parsed, cancellation), CancellationToken.None));
@@ -52,21 +53,20 @@ internal sealed class ForgetVerb
         _repair.Check(parsed, hasSavedModel: parsed.IsGiven(_model));
         var arguments = parsed.GetValue(_texts)!.Select(CorpusArgument.Parse).ToList();
         TorchNativeLibrary.EnsureLoaded();
-        var (device, json) = (VerbOptions.ChooseDevice(parsed.GetValue(_device)!), parsed.GetValue(_json));
+        var (device, page, json) = (VerbOptions.ChooseDevice(parsed.GetValue(_device)!), parsed.GetValue(_out), parsed.GetValue(_json));
+        ReportFile.Check("--out", page);
         OutputPaths.Check(
-            [("--json", json)],
+            [("--out", page), ("--json", json)],
             [
                 ("--base", parsed.GetValue(_base)), ("--model", parsed.GetValue(_model)), ("--tuned", parsed.GetValue(_tuned)), ("--adapter", parsed.GetValue(_adapter)),
                 .. _repair.Paths(parsed), .. arguments.Select(argument => ("--texts", (string?)argument.Path)),
             ]);
         List<RetentionCorpus> corpora = [.. arguments.Select(RetentionFile.Read)];
         var model = BaseModel.Open(parsed.GetValue(_base)!, tokenizer: null);
-        var summary = _terminal.Follow("Measuring", progress =>
-        {
-            var options = Options(parsed, model, device, progress, cancellation);
-            var (report, curve) = Measure(parsed, model, corpora, device, options);
-            return ForgetSummary.Of(report, curve, device.ToString());
-        });
+        var (report, curve) = _terminal.Follow(
+            "Measuring", progress => Measure(parsed, model, corpora, device, Options(parsed, model, device, progress, cancellation)));
+        var summary = ForgetSummary.Of(report, curve, device.ToString());
+        ReportFile.Write(page, curve?.ToDocument() ?? report.ToDocument());
         JsonReport.Write(json, summary);
         _terminal.Show(ForgetTable.Of(summary));
         if (summary.Conclusion is null) return CommandLine.Done;

@@ -54,6 +54,9 @@ public sealed record ForgettingReport
     /// <summary>The report as one JSON object: property names in snake_case, null for what there is not.</summary>
     public string ToJson() => ReportJson.Of(this);
 
-    /// <summary>The report as Markdown: what was measured, and a table of the corpora.</summary>
-    public string ToMarkdown() => ForgettingMarkdown.Of(this);
+    /// <summary>The report as a document: what came out, and a table of the corpora.</summary>
+    public ReportDocument ToDocument() => ForgettingDocument.Of(this);
+
+    /// <summary>The document as Markdown.</summary>
+    public string ToMarkdown() => ToDocument().ToMarkdown();
 }

@@ -45,7 +45,7 @@ internal sealed class RepairComparison
 
     private string OfLeast()
     {
-        var least = _isUntouched ? "the untouched model" : Invariant($"{RepairCurveMarkdown.Name(Recommended.Which)} at {Recommended.Scale:G4}");
+        var least = _isUntouched ? "the untouched model" : Invariant($"{RepairCurveDocument.Name(Recommended.Which)} at {Recommended.Scale:G4}");
         var begin = Invariant($"At an accuracy of {_wanted:F4} or more, {least} forgets least of what was measured.");
         if (_unscaled.Interval.Upper <= 0) return $"Fine-tuning made the model forget nothing of this text, so there is nothing to give back. {begin}";
         return _unscaled.Interval.Lower > 0 ? begin : $"What fine-tuning made the model forget cannot be told from nothing here: take more positions, or be content. {begin}";

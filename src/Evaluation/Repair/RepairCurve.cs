@@ -39,6 +39,9 @@ public sealed record RepairCurve
     /// <summary>The curve as one JSON object: property names in snake_case, methods in kebab-case, null for what there is not.</summary>
     public string ToJson() => ReportJson.Of(this);
 
-    /// <summary>The curve as Markdown: a table of the points, one of the methods at equal accuracy, and the conclusion.</summary>
-    public string ToMarkdown() => RepairCurveMarkdown.Of(this);
+    /// <summary>The curve as a document: the conclusion, pictures with one line a method, and tables of the points and of the methods at equal accuracy.</summary>
+    public ReportDocument ToDocument() => RepairCurveDocument.Of(this);
+
+    /// <summary>The document as Markdown, without its pictures.</summary>
+    public string ToMarkdown() => ToDocument().ToMarkdown();
 }

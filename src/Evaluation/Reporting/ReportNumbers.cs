@@ -16,6 +16,9 @@ internal static class ReportNumbers
     /// <summary>A loss in nats.</summary>
     public static string Nats(double value) => Fixed(value, "F3");
 
+    /// <summary>A loss, or a difference of losses that may be small, in nats: four digits.</summary>
+    public static string Forgetting(double value) => Fixed(value, "F4");
+
     /// <summary>A whole number.</summary>
     public static string Count(long value) => value.ToString("N0", CultureInfo.InvariantCulture);
 

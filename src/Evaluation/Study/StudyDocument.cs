@@ -76,7 +76,7 @@ internal static class StudyDocument
         [
             .. curve.AtEqualTask.Select(equal => (string[])
             [
-                RepairCurveMarkdown.Name(equal.Which), ReportNumbers.Nats(equal.Forgetting), ReportNumbers.Share(equal.RelativeToUnscaled),
+                RepairCurveDocument.Name(equal.Which), ReportNumbers.Nats(equal.Forgetting), ReportNumbers.Share(equal.RelativeToUnscaled),
             ]),
         ];
         if (curve.UnscaledTask is { } task && EqualAccuracy.OfBalance(run, task.Accuracy - curve.AccuracyTolerance) is { } left)

@@ -86,7 +86,7 @@ internal static class StudyPictures
         "forgetting (nats per token)", "test accuracy (share of rows)",
         [
             .. curve.Points.GroupBy(point => point.Which).Select(group => new ReportLine(
-                RepairCurveMarkdown.Name(group.Key), [.. group.Select(point => new ReportPoint(point.Forgetting, point.Accuracy ?? double.NaN))])),
+                RepairCurveDocument.Name(group.Key), [.. group.Select(point => new ReportPoint(point.Forgetting, point.Accuracy ?? double.NaN))])),
             .. run.Balance.Count == 0 ? Array.Empty<ReportLine>() : [new ReportLine(
                 Balance, [new ReportPoint(run.Forgetting, run.Task.Accuracy), .. run.Balance.Select(point => new ReportPoint(point.Forgetting, point.Task.Accuracy))])],
         ]);

@@ -104,6 +104,23 @@ public sealed class ForgetVerbTests(TinyBase tiny) : IDisposable
     }
 
     [Fact]
+    public void Forget_Out_WritesAPageWithPicturesOfTheRepairsAndATableOfTheModelAsItIs()
+    {
+        string[] run = ["--model", tiny.Model, "--texts", tiny.Text, "--positions", "20"];
+        var (page, text) = (_folder.File("report.html"), _folder.File("report.md"));
+
+        var json = Run.Json(Json, Forget([.. run, "--scales", "0,1", "--which", "uniform-global", "--test", tiny.Rows, "--label", "Label", "--out", page]));
+        Assert.Equal(CommandLine.Done, Run.Of(Forget([.. run, "--out", text])).ExitCode);
+
+        var html = File.ReadAllText(page);
+        Assert.Equal(2, html.Split("<svg").Length - 1);
+        Assert.Contains(json.GetProperty("conclusion").GetString()!.Split('.')[0], html, StringComparison.Ordinal);
+        Assert.Contains("| total | 1.000 |", File.ReadAllText(text), StringComparison.Ordinal);
+        Run.Of(Forget([.. run, "--out", "r.pdf"])).AssertRefused("--out is 'r.pdf'");
+        Run.Of(Forget([.. run, "--out", page, "--json", page])).AssertRefused("name the same file");
+    }
+
+    [Fact]
     public void Forget_BadRepairs_AreRefused()
     {
         string[] scales = ["--texts", tiny.Text, "--scales", "0,1"];
