@@ -1,3 +1,5 @@
+using MLNetLoRA.Evaluation;
+
 namespace MLNetLoRA;
 
 /// <summary>What fine-tuning left of a model's use for another task: a fresh head on the base's frozen trunk beside one on the tuned trunk.</summary>
@@ -33,4 +35,7 @@ public sealed record RetentionTaskReport
 
     /// <summary>Accuracy on the base's trunk less that on the tuned trunk: above 0 something was lost, below 0 something was gained.</summary>
     public double AccuracyLost => Base.Accuracy - Tuned.Accuracy;
+
+    /// <summary>The report as a document: what was lost, and a table of the two heads.</summary>
+    public ReportDocument ToDocument() => RetentionTaskDocument.Of(this);
 }

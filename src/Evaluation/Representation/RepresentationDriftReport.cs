@@ -1,3 +1,5 @@
+using MLNetLoRA.Evaluation;
+
 namespace MLNetLoRA;
 
 /// <summary>How far fine-tuning moved a model's hidden states, layer by layer.</summary>
@@ -36,4 +38,7 @@ public sealed record RepresentationDriftReport
 
     /// <summary>1 - alignment in the last layer: 0 is no drift.</summary>
     public double LastLayerDrift => 1 - Alignments[^1];
+
+    /// <summary>The report as a document, with the alignment drawn layer by layer.</summary>
+    public ReportDocument ToDocument() => RepresentationDriftDocument.Of(this);
 }
