@@ -26,7 +26,7 @@ documents() { awk -v every="$1" -v which="$2" 'BEGIN { RS = ""; ORS = "\n\n" } N
 { head -c "$wordnet" "$corpus/train.txt"; tail -c +$((wordnet + 1)) "$corpus/train.txt" | documents 2 1; } >"$work/next.txt"
 documents 4 0 <"$corpus/train.txt" >"$work/settled.txt"
 { documents 2 0 <"$corpus/train.txt"; cat "$corpus/words.txt"; } >"$work/words.txt"
-documents 32 1 <"$corpus/train.txt" >"$work/long.txt"
+documents 8 1 <"$corpus/train.txt" >"$work/long.txt"
 
 # phase NAME BASE TEXT OPTION...: big arrays stay with the process between steps, which saves a quarter of the time.
 phase() {
@@ -47,5 +47,5 @@ phase settled "$work/masked" "$work/settled.txt" \
 phase words "$work/settled" "$work/words.txt" \
   --masked-share 0.25 --bag-of-words 0.3 --max-tokens 64 --batch-size 32 --learning-rate 1e-3 --warmup 0.02
 phase long "$work/words" "$work/long.txt" --dtype bfloat16 \
-  --masked-share 0.25 --bag-of-words 0.3 --max-tokens 256 --batch-size 8 --learning-rate 3e-4 --warmup 0.05
+  --masked-share 0.25 --bag-of-words 0.3 --max-tokens 256 --batch-size 8 --learning-rate 6e-4 --warmup 0.05
 echo "Checkpoint in $work/long; copy its model.safetensors to $model."
