@@ -1,3 +1,4 @@
+using MLNetLoRA.Cli.Rescaling;
 using MLNetLoRA.Modeling;
 using MLNetLoRA.Spectral;
 using static TorchSharp.torch;
@@ -13,24 +14,10 @@ internal static class AdapterBalancing
     /// <param name="write">Writes the adapter with these factors; matrices without keep theirs.</param>
     public static IReadOnlyList<BalancedMatrix> Write(BalancePass pass, int? rank, Action<IReadOnlyDictionary<string, LoraFactors>> write)
     {
-        var factors = new Dictionary<string, LoraFactors>();
-        try
-        {
-            var matrices = pass.Names.Select(name => pass.Balance(name, (change, balanced) => Keep(name, Make(change, balanced, rank)))).ToList();
-            write(factors);
-            return matrices;
-        }
-        finally
-        {
-            foreach (var kept in factors.Values) kept.Dispose();
-        }
-
-        BalancedMatrix Keep(string name, (BalancedMatrix Matrix, LowRankFactors? Factors) made)
-        {
-            using var own = made.Factors;
-            if (own is not null) factors.Add(name, new LoraFactors(Kept(own.A), Kept(own.B), own.Scale));
-            return made.Matrix;
-        }
+        using var factors = new KeptFactors();
+        var matrices = pass.Names.Select(name => pass.Balance(name, (change, balanced) => factors.Keep(name, Make(change, balanced, rank)))).ToList();
+        write(factors.ByName);
+        return matrices;
     }
 
     // Null: the factors as they are stored.
@@ -42,6 +29,4 @@ internal static class AdapterBalancing
         var norm = (change.Base.to(float64) + cut.Factors.ToDense()).norm().item<double>();
         return (BalancedMatrix.Cut(balanced.Plan, cut.Factors.Rank, cut.Error, norm), cut.Factors);
     }
-
-    private static Tensor Kept(Tensor tensor) => tensor.to(CPU, copy: true).DetachFromDisposeScope();
 }

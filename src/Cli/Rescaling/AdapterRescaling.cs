@@ -15,24 +15,10 @@ internal static class AdapterRescaling
     /// <param name="write">Writes the adapter with these factors; matrices without keep theirs.</param>
     public static IReadOnlyList<RescaledMatrix> Write(RescalePass pass, int? rank, Action<IReadOnlyDictionary<string, LoraFactors>> write)
     {
-        var factors = new Dictionary<string, LoraFactors>();
-        try
-        {
-            var matrices = pass.Names.Select(name => pass.Rescale(name, (change, rescaled) => Keep(name, Make(change, rescaled, rank)))).ToList();
-            write(factors);
-            return matrices;
-        }
-        finally
-        {
-            foreach (var kept in factors.Values) kept.Dispose();
-        }
-
-        RescaledMatrix Keep(string name, (RescaledMatrix Matrix, LowRankFactors? Factors) made)
-        {
-            using var own = made.Factors;
-            if (own is not null) factors.Add(name, new LoraFactors(Kept(own.A), Kept(own.B), own.Scale));
-            return made.Matrix;
-        }
+        using var factors = new KeptFactors();
+        var matrices = pass.Names.Select(name => pass.Rescale(name, (change, rescaled) => factors.Keep(name, Make(change, rescaled, rank)))).ToList();
+        write(factors.ByName);
+        return matrices;
     }
 
     // Null: the factors as they are stored.
@@ -50,6 +36,4 @@ internal static class AdapterRescaling
         var norm = (change.Base.to(float64) + cut.Factors.ToDense()).norm().item<double>();
         return (RescaledMatrix.Cut(rescaled.Plan, cut.Factors.Rank, cut.Error, norm), cut.Factors);
     }
-
-    private static Tensor Kept(Tensor tensor) => tensor.to(CPU, copy: true).DetachFromDisposeScope();
 }
